@@ -1,0 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { defineConfig } from 'rolldown';
+
+const { version } = JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8')) as { version: string };
+
+/** One self-contained bundle: each command is a lazy chunk, so `--version` loads almost nothing. */
+export default defineConfig({
+  input: { main: 'src/main.ts', index: 'src/index.ts' },
+  platform: 'node',
+  resolve: { mainFields: ['module', 'main'], conditionNames: ['import', 'node', 'default'] },
+  transform: { define: { __VERSION__: JSON.stringify(version), 'process.env.NODE_ENV': '"production"' } },
+  output: { dir: 'dist', format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js', sourcemap: false, cleanDir: true },
+});

@@ -1,0 +1,85 @@
+/**
+ * The normalised configuration: what the pipeline (parse → check → template) hands to the rest. Pure types.
+ */
+import type { Limits } from '../limits.ts';
+
+/**
+ * Text that may contain secret values. Prints as `***` however it is shown; `reveal()` is called only by `io/`,
+ * where the value is needed.
+ */
+export interface Secret {
+  reveal(): string;
+  toString(): string;
+  toJSON(): string;
+}
+
+/** A plain string, or one that contains a resolved `${SECRET:…}`. */
+export type MaybeSecret = string | Secret;
+
+interface BackendBase {
+  /** Key in `mcpServers`. */
+  readonly name: string;
+  /** Segment in exposed names and URIs: `[A-Za-z0-9][A-Za-z0-9-]{0,31}`. */
+  readonly namespace: string;
+  readonly tags: readonly string[];
+  /** The gateway is unhealthy while this backend is not usable. */
+  readonly critical: boolean;
+  /** Milliseconds; each falls back to the gateway limit of the same name. */
+  readonly startTimeout: number;
+  readonly requestTimeout: number;
+  readonly requestTotalTimeout: number;
+}
+
+export interface StdioBackendSpec extends BackendBase {
+  readonly kind: 'stdio';
+  /** Program to execute, never a shell line. */
+  readonly command: MaybeSecret;
+  readonly args: readonly MaybeSecret[];
+  /** Added to the minimal environment of `io/process.ts`. */
+  readonly env: Readonly<Record<string, MaybeSecret>>;
+  /** Absolute. */
+  readonly cwd: string;
+}
+
+export interface RemoteBackendSpec extends BackendBase {
+  readonly kind: 'remote';
+  readonly url: MaybeSecret;
+  readonly headers: Readonly<Record<string, MaybeSecret>>;
+  /** `auto`: Streamable HTTP, falling back to legacy HTTP+SSE. */
+  readonly type: 'http' | 'sse' | 'auto';
+}
+
+export type BackendSpec = StdioBackendSpec | RemoteBackendSpec;
+
+export interface Config {
+  /** Absolute path, or a label such as `<memory>`. */
+  readonly file: string;
+  /** Enabled backends, in file order. */
+  readonly backends: readonly BackendSpec[];
+  /** Names of entries with `disabled: true`, in file order. */
+  readonly disabled: readonly string[];
+  readonly host: string;
+  readonly port: number;
+  /** Extra `Host` names that are accepted besides loopback and `host`. */
+  readonly trustedHosts: readonly string[];
+  /** Origins accepted besides loopback ones. */
+  readonly allowedOrigins: readonly string[];
+  /** Serve on a non-loopback address although there is no authentication. */
+  readonly insecureNoAuth: boolean;
+  /** `always`: `server__tool`; `never`: original names, for a transparent single backend. */
+  readonly prefix: 'always' | 'never';
+  readonly limits: Limits;
+  /** Values that must never be printed: resolved secrets. */
+  readonly secrets: readonly string[];
+}
+
+/** One problem in one place. `line` and `column` count from 1. */
+export interface Issue {
+  readonly file: string;
+  readonly line?: number;
+  readonly column?: number;
+  /** Dotted path: `mcpServers.web.timeuot`. */
+  readonly path?: string;
+  /** What is wrong and what to do, without the location. */
+  readonly message: string;
+}

@@ -1,0 +1,68 @@
+/**
+ * Every limit, timeout and default of the gateway, in one table. A key with a dot is a nested option:
+ * `restart.initial` is written `"gateway": { "restart": { "initial": "500ms" } }`.
+ */
+
+/** `ms` options take a number of milliseconds or text such as "500ms", "10s", "5m"; `bytes` a number or "4MiB". */
+export type Unit = 'ms' | 'bytes' | 'count';
+
+interface Limit {
+  readonly default: number;
+  readonly unit: Unit;
+  readonly help: string;
+}
+
+// biome-ignore format: a table, one row an option
+export const LIMITS = {
+  initialWait: { default: 5_000, unit: 'ms', help: 'How long after start the first lists wait for backends that are still starting; 0 never waits.' },
+  callWait: { default: 10_000, unit: 'ms', help: 'How long a call waits for a backend that is starting or retrying before it is answered "unavailable".' },
+  startTimeout: { default: 30_000, unit: 'ms', help: 'Spawn or connect, handshake and first lists of one backend.' },
+  requestTimeout: { default: 60_000, unit: 'ms', help: 'Longest silence of a backend on one request; progress resets it.' },
+  requestTotalTimeout: { default: 900_000, unit: 'ms', help: 'Longest duration of one request, whatever progress it reports.' },
+  listTimeout: { default: 15_000, unit: 'ms', help: 'One page of a list of a backend.' },
+  drainTimeout: { default: 10_000, unit: 'ms', help: 'How long calls in flight may finish after SIGTERM.' },
+  shutdownTimeout: { default: 15_000, unit: 'ms', help: 'Longest duration of the whole shutdown.' },
+  startsAtOnce: { default: 8, unit: 'count', help: 'Backends that may be launching at the same time.' },
+  startSlot: { default: 3_000, unit: 'ms', help: 'How long a launching backend counts against startsAtOnce; a slower one no longer holds others up.' },
+  'restart.initial': { default: 500, unit: 'ms', help: 'Upper bound of the first restart delay; doubles with each failure.' },
+  'restart.max': { default: 30_000, unit: 'ms', help: 'Upper bound of any restart delay.' },
+  'restart.resetAfter': { default: 60_000, unit: 'ms', help: 'Good running time after which the restart delay starts again from restart.initial.' },
+  'stop.stdin': { default: 2_000, unit: 'ms', help: 'Wait after the end of stdin before SIGTERM goes to the process group.' },
+  'stop.term': { default: 2_000, unit: 'ms', help: 'Wait after SIGTERM before SIGKILL goes to the process group.' },
+  'batch.quiet': { default: 300, unit: 'ms', help: 'Silence that ends a batch of catalog changes.' },
+  'batch.max': { default: 2_000, unit: 'ms', help: 'Longest time a catalog change waits for its batch to end.' },
+  'refresh.interval': { default: 1_000, unit: 'ms', help: 'Shortest time between two refreshes of one list of a backend.' },
+  'list.pageSize': { default: 1_000, unit: 'count', help: 'Items on one page of a list answer.' },
+  'list.maxPages': { default: 1_000, unit: 'count', help: 'Pages read from a backend for one list.' },
+  'list.maxItems': { default: 50_000, unit: 'count', help: 'Items read from a backend for one list.' },
+  'message.maxBytes': { default: 16 * 1024 * 1024, unit: 'bytes', help: 'One message of a backend; a longer one is discarded while it streams and fails only its call.' },
+  'message.fatalBytes': { default: 64 * 1024 * 1024, unit: 'bytes', help: 'A single line of a stdio backend beyond this restarts the backend.' },
+  'message.queueBytes': { default: 16 * 1024 * 1024, unit: 'bytes', help: 'Bytes waiting to be read by a stdio backend before calls to it are refused.' },
+  'stderr.ringBytes': { default: 64 * 1024, unit: 'bytes', help: 'Tail of the stderr of a backend that is kept for error reports.' },
+  'http.bodyBytes': { default: 4 * 1024 * 1024, unit: 'bytes', help: 'Body of a request to the gateway.' },
+  'http.jsonDepth': { default: 256, unit: 'count', help: 'Nesting of a JSON message sent to the gateway.' },
+  'http.headersTimeout': { default: 10_000, unit: 'ms', help: 'Time for a client to send its request headers.' },
+  'http.requestTimeout': { default: 30_000, unit: 'ms', help: 'Time for a client to send its whole request.' },
+  'http.keepAliveTimeout': { default: 75_000, unit: 'ms', help: 'Idle time of a kept connection.' },
+  'http.maxConnections': { default: 1_024, unit: 'count', help: 'Open connections to the gateway.' },
+  'sse.keepAlive': { default: 15_000, unit: 'ms', help: 'Interval of keep-alive comments on an event stream.' },
+  'sse.queueBytes': { default: 1024 * 1024, unit: 'bytes', help: 'Bytes queued for a client that does not read its event stream; beyond it the stream is closed.' },
+  'sse.upgradeAfter': { default: 1_000, unit: 'ms', help: 'A request still running after this long is answered as an event stream, if the client accepts one.' },
+  'session.idle': { default: 1_800_000, unit: 'ms', help: 'Idle time after which a session ends.' },
+  'session.absolute': { default: 86_400_000, unit: 'ms', help: 'Longest life of a session.' },
+  'session.max': { default: 8_192, unit: 'count', help: 'Sessions at the same time.' },
+  'session.maxInFlight': { default: 64, unit: 'count', help: 'Requests in flight of one session.' },
+  'name.maxLength': { default: 64, unit: 'count', help: 'Longest exposed tool or prompt name.' },
+  'inspect.history': { default: 1_000, unit: 'count', help: 'Inspection events kept for a page that opens later.' },
+} as const satisfies Record<string, Limit>;
+
+export type LimitName = keyof typeof LIMITS;
+
+/** The value in force of every limit, in its unit. */
+export type Limits = Readonly<Record<LimitName, number>>;
+
+/** The defaults, with some replaced. */
+export function limitsWith(changed: Partial<Limits> = {}): Limits {
+  const defaults = Object.fromEntries(Object.entries(LIMITS).map(([name, { default: value }]) => [name, value]));
+  return { ...defaults, ...changed } as Limits;
+}

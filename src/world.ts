@@ -1,0 +1,125 @@
+/**
+ * The one read model. The root actor's snapshots are projected into a `World`; health, listChanged, routing, logs and
+ * inspection are projections of it in turn. A new object identity means that something changed.
+ */
+import type { OnemcpError } from './errors.ts';
+
+export type Json = Record<string, unknown>;
+export type RequestId = string | number;
+
+/** A JSON-RPC message as a plain object; fields we do not know are kept. */
+export interface JsonRpcMessage {
+  jsonrpc: '2.0';
+  id?: RequestId;
+  method?: string;
+  params?: Json;
+  result?: Json;
+  error?: { code: number; message: string; data?: unknown };
+  [key: string]: unknown;
+}
+
+/** Kinds of things a backend offers, as the MCP lists name them. */
+export type Kind = 'tools' | 'prompts' | 'resources' | 'templates';
+export const KINDS: readonly Kind[] = ['tools', 'prompts', 'resources', 'templates'];
+
+/** The untouched list items of one backend, per kind. A kind that was not refreshed keeps its identity. */
+export interface Items {
+  readonly tools: readonly Json[];
+  readonly prompts: readonly Json[];
+  readonly resources: readonly Json[];
+  readonly templates: readonly Json[];
+}
+export const NO_ITEMS: Items = { tools: [], prompts: [], resources: [], templates: [] };
+
+export type BackendState = 'idle' | 'starting' | 'connected' | 'error' | 'retrying' | 'stopping' | 'stopped';
+
+/** Server information and capabilities of a backend, as it sent them in `initialize`. */
+export interface BackendInfo {
+  readonly protocolVersion: string;
+  readonly serverInfo: Json;
+  readonly capabilities: Json;
+  readonly instructions?: string;
+}
+
+export interface RequestOptions {
+  readonly signal?: AbortSignal;
+  /** Longest silence, milliseconds; progress resets it. */
+  readonly timeoutMs?: number;
+  readonly totalTimeoutMs?: number;
+  /** Params of `notifications/progress` of this request, with our token still in them. */
+  readonly onProgress?: (params: Json) => void;
+}
+
+export type SessionEvent =
+  | { readonly type: 'closed'; readonly error: OnemcpError }
+  | { readonly type: 'listChanged'; readonly kind: 'tools' | 'prompts' | 'resources' }
+  /** The backend lost its session and has a new one: whatever it remembered is gone. */
+  | { readonly type: 'reset' }
+  | { readonly type: 'notification'; readonly method: string; readonly params: Json };
+
+/** An initialised connection to one backend. */
+export interface BackendSession {
+  readonly info: BackendInfo;
+  /** Operating-system process id of a stdio backend. */
+  readonly pid: number | undefined;
+  /** Requests sent and not answered yet. */
+  readonly inFlight: number;
+  /** Last lines of stderr of a stdio backend, newest last. */
+  readonly stderrTail: string;
+  /**
+   * Sends a request and resolves with the raw `result`.
+   * @throws WireError the backend answered with an error; OnemcpError anything local (exit, timeout, too large, cancelled).
+   */
+  request(method: string, params: Json | undefined, options?: RequestOptions): Promise<Json>;
+  notify(method: string, params?: Json): void;
+  /** Returns the unsubscriber. A `closed` event is also delivered to a late subscriber. */
+  subscribe(listener: (event: SessionEvent) => void): () => void;
+  /** Resolves when nothing of the backend is left. Never rejects. Idempotent. */
+  close(): Promise<void>;
+  toJSON(): unknown;
+}
+
+export interface BackendView {
+  readonly name: string;
+  readonly namespace: string;
+  readonly tags: readonly string[];
+  readonly critical: boolean;
+  readonly kind: 'stdio' | 'remote';
+  readonly state: BackendState;
+  /** Milliseconds since the epoch at which `state` was entered. */
+  readonly since: number;
+  /** Counts respawns of the backend's actor. */
+  readonly generation: number;
+  /** Present only while `state` is `connected`. */
+  readonly session: BackendSession | undefined;
+  /** Last known items: they stay while the backend is down. */
+  readonly items: Items;
+  /** Present once the backend was connected in this run. */
+  readonly info: BackendInfo | undefined;
+  readonly lastConnected: number | undefined;
+  readonly lastError: OnemcpError | undefined;
+  /** Milliseconds since the epoch of the next start, while `retrying`. */
+  readonly retryAt: number | undefined;
+  /** Consecutive failures. */
+  readonly failures: number;
+  /** Successful connections so far. */
+  readonly connects: number;
+  /** True once the first start succeeded or failed: lists no longer wait for it. */
+  readonly settled: boolean;
+}
+
+export type Phase = 'booting' | 'running' | 'draining' | 'stopping' | 'stopped';
+
+export interface ConfigView {
+  readonly loaded: boolean;
+  readonly file: string;
+  readonly serverCount: number;
+  readonly disabled: readonly string[];
+}
+
+export interface World {
+  readonly phase: Phase;
+  readonly config: ConfigView;
+  /** In configuration order. */
+  readonly backends: ReadonlyMap<string, BackendView>;
+}
