@@ -1,5 +1,5 @@
 /** The import rules of ARCHITECTURE.md: which folder may know which. */
-const shared = '^src/(errors|limits|world)\\.ts$';
+const shared = '^src/(errors|limits|world|json)\\.ts$';
 
 /**
  * @param {string} folder a folder of src/, or a file of it with its ending
@@ -32,6 +32,7 @@ module.exports = {
     only('errors.ts', []),
     only('limits.ts', []),
     only('world.ts', []),
+    only('json.ts', []),
     only('config', [], ['zod', 'jsonc-parser'], ['fs', 'fs/promises', 'path']),
     only('machines', [configTypes], ['xstate']),
     only('mcp', [configTypes], [], ['crypto', 'util']),

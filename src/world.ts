@@ -94,6 +94,8 @@ export interface BackendView {
   readonly session: BackendSession | undefined;
   /** Last known items: they stay while the backend is down. */
   readonly items: Items;
+  /** What was wrong with its lists: one sentence each. */
+  readonly notes: readonly string[];
   /** Present once the backend was connected in this run. */
   readonly info: BackendInfo | undefined;
   readonly lastConnected: number | undefined;

@@ -1,0 +1,117 @@
+import { createActor, fromCallback, fromPromise, type InspectionEvent, type Observer } from 'xstate';
+import type { Config } from '../config/config.ts';
+import type { IoDeps } from '../io/deps.ts';
+import { type BackendEvent, backendMachine, type Opened, type Ports } from '../machines/backend.ts';
+import { type RootRef, rootMachine } from '../machines/root.ts';
+import type { World } from '../world.ts';
+import { watchSession } from './live.ts';
+import { openBackend } from './open.ts';
+
+export interface SystemOptions {
+  readonly config: Config;
+  readonly io: IoDeps;
+  readonly ports: Ports;
+  readonly clientInfo: { readonly name: string; readonly version: string };
+  /** Resolves once no call is in flight. */
+  readonly settle: (signal: AbortSignal) => Promise<void>;
+  readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void) | undefined;
+}
+
+/** The supervised actors, and the World that shows them. */
+export interface System {
+  readonly world: () => World;
+  /** Calls back after each change of the World, in order of subscription; returns the unsubscriber. */
+  readonly onChange: (listener: () => void) => () => void;
+  /** Starts the root: every backend exists, idle. */
+  start(): void;
+  /** Lets backends start. */
+  run(): void;
+  /** Drains, then stops everything. A second call stops at once. Resolves when nothing is left. */
+  drain(): Promise<void>;
+}
+
+/** Fills the holes of the machines with I/O and runs the root. */
+export function createSystem({ config, io, ports, clientInfo, settle, inspect }: SystemOptions): System {
+  const { limits } = config;
+  /** Starts that were given up and are still being cleaned up, by backend. */
+  const leftovers = new Map<string, Promise<unknown>>();
+
+  const open = fromPromise<Opened, Parameters<typeof openBackend>[0]>(async ({ input, signal }) => {
+    await leftovers.get(input.spec.name);
+    signal.throwIfAborted();
+    const opening = openBackend(input, { io, clientInfo }, signal);
+    leftovers.set(
+      input.spec.name,
+      opening.catch(() => {}),
+    );
+    return opening;
+  });
+
+  const live = fromCallback<BackendEvent, Parameters<typeof liveInput>[0], BackendEvent>(({ input, sendBack }) =>
+    watchSession(liveInput(input), limits, sendBack),
+  );
+
+  const close = fromPromise<void, { name: string; session: Opened['session'] | undefined }>(async ({ input: { name, session } }) => {
+    await session?.close();
+    await leftovers.get(name);
+  });
+
+  const root: RootRef = createActor(
+    rootMachine.provide({
+      actors: {
+        backend: backendMachine.provide({ actors: { open, live, close } as never }),
+        settle: fromPromise<void, undefined>(({ signal }) => settle(signal)),
+      },
+      actions: {
+        closeSession: (_, { session }) => void session.close(),
+        killAll: () => io.reaper.killAll(),
+      },
+    }),
+    { input: { backends: config.backends, config: configView(config), limits, ports }, ...(inspect && { inspect }) },
+  );
+
+  const listeners = new Set<() => void>();
+  let world = root.getSnapshot().context.world;
+  root.subscribe(({ context }) => {
+    if (context.world === world) return;
+    world = context.world;
+    for (const listener of listeners) {
+      try {
+        listener();
+      } catch (error) {
+        io.log('error', 'internal', { message: (error as Error).message });
+      }
+    }
+  });
+
+  return {
+    world: () => world,
+    onChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    start: () => void root.start(),
+    run: () => root.send({ type: 'RUN' }),
+    drain() {
+      const done = new Promise<void>((resolve) => {
+        if (root.getSnapshot().status !== 'active') return resolve();
+        root.subscribe({ complete: resolve, error: () => resolve() });
+      });
+      root.send({ type: 'DRAIN' });
+      return done;
+    },
+  };
+}
+
+const liveInput = ({ spec, session, items }: { spec: { name: string }; session: Opened['session']; items: Opened['items'] }) => ({
+  name: spec.name,
+  session,
+  items,
+});
+
+const configView = ({ file, backends, disabled }: Config) => ({
+  loaded: true,
+  file,
+  serverCount: backends.length + disabled.length,
+  disabled,
+});

@@ -1,0 +1,96 @@
+import type { Config } from '../config/config.ts';
+import { OnemcpError } from '../errors.ts';
+import { createGateway, createInspection, type Gateway, redactor } from '../gateway.ts';
+import { createLogger, type LogFormat, type Logger, type LogLevel } from '../observe/log.ts';
+import { worldTable } from '../observe/table.ts';
+import { type ConfigFlags, loadOrExplain } from './config.ts';
+import { EXIT, type ProcessPorts } from './process.ts';
+import { VERSION } from './version.ts';
+
+export interface RunFlags extends ConfigFlags {
+  readonly stdio?: boolean | undefined;
+  readonly inspect?: boolean | 'stately' | undefined;
+  readonly logFormat: LogFormat;
+  readonly logLevel: LogLevel;
+}
+
+/** `onemcp run [FILE]`: serves until a signal, or until the client on stdio has gone. */
+export async function run(file: string, flags: RunFlags, ports: ProcessPorts): Promise<number> {
+  const config = await loadOrExplain(file, flags, ports);
+  if (!config) return EXIT.usage;
+  const redact = redactor(config.secrets);
+  const { stderr } = ports;
+  const logger = createLogger({ format: flags.logFormat, level: flags.logLevel, stream: stderr, colors: useColors(ports), redact });
+  const inspection = flags.inspect
+    ? await createInspection({ mode: flags.inspect === 'stately' ? 'stately' : 'page', history: config.limits['inspect.history'], redact })
+    : undefined;
+  const transport = flags.stdio ? 'stdio' : 'http';
+  const gateway = createGateway({ config, env: ports.env, log: logger.log, version: VERSION, inspection, transport });
+  try {
+    return await serve({ gateway, config, flags, ports, logger, inspectionPath: inspection?.path });
+  } catch (error) {
+    if (!(error instanceof OnemcpError)) throw error;
+    stderr.write(`${error.message}\n`);
+    await gateway.close();
+    return EXIT.failed;
+  }
+}
+
+interface Serving {
+  readonly gateway: Gateway;
+  readonly config: Config;
+  readonly flags: RunFlags;
+  readonly ports: ProcessPorts;
+  readonly logger: Logger;
+  readonly inspectionPath: string | undefined;
+}
+
+async function serve({ gateway, config, flags, ports, logger, inspectionPath }: Serving): Promise<number> {
+  const { log } = logger;
+  const stopped = stopOnSignal(gateway, ports, logger);
+  // A client starts its own gateway on stdio; a port is opened only where one was asked for.
+  if (flags.stdio && flags.port === undefined && !flags.inspect) gateway.start();
+  else {
+    const { url } = await gateway.listen();
+    log('info', 'gateway.listening', { message: `onemcp ${VERSION} serves ${url}/mcp`, servers: config.backends.length });
+    if (inspectionPath) log('info', 'gateway.inspect', { message: `inspect the machines at ${url}${inspectionPath}` });
+  }
+  if (config.insecureNoAuth) log('warn', 'gateway.insecure', { message: `no authentication, although listening on ${config.host}` });
+  printTable(gateway, config, logger);
+  const gone = flags.stdio ? gateway.serveStdio({ input: ports.stdin, output: ports.stdout }) : new Promise<never>(() => {});
+  await Promise.race([gone, stopped]);
+  await gateway.close();
+  log('info', 'gateway.stopped', { message: 'stopped' });
+  return EXIT.ok;
+}
+
+/** The first signal drains; the second kills what is left and leaves. */
+function stopOnSignal(gateway: Gateway, { onSignal, exit }: ProcessPorts, { log }: Logger): Promise<void> {
+  let signals = 0;
+  return new Promise((resolve) => {
+    onSignal((signal) => {
+      signals++;
+      log('info', 'gateway.signal', { message: signals === 1 ? `${signal}: shutting down` : `${signal} again: leaving at once` });
+      if (signals === 1) return resolve();
+      gateway.kill();
+      exit(EXIT.failed);
+    });
+  });
+}
+
+/** Shows all servers once each of them was seen connected or failed, but not later than `initialWait`. */
+function printTable({ world, onChange }: Gateway, { limits }: Config, { print }: Logger): void {
+  const show = () => {
+    clearTimeout(timer);
+    unsubscribe();
+    print(worldTable(world()));
+  };
+  const timer = setTimeout(show, limits.initialWait);
+  timer.unref();
+  const unsubscribe = onChange(() => {
+    if ([...world().backends.values()].every(({ settled }) => settled)) show();
+  });
+}
+
+/** https://no-color.org */
+const useColors = ({ env, stderr }: ProcessPorts): boolean => Boolean(stderr.isTTY) && !env.NO_COLOR && env.TERM !== 'dumb';

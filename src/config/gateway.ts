@@ -1,0 +1,77 @@
+import { LIMITS, type LimitName, type Limits, limitsWith } from '../limits.ts';
+import type { Config, Issue } from './config.ts';
+import type { Fillings } from './fillings.ts';
+import { bareHost, browserOrigin, HOST, isLoopback } from './hosts.ts';
+import type { Findings } from './issue.ts';
+import type { GatewayShape } from './schema.ts';
+import { inUnit } from './units.ts';
+
+/** Options of the command line; they win over the file. */
+export interface Overrides {
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  readonly insecureNoAuth?: boolean | undefined;
+}
+
+type GatewayParts = Pick<Config, 'host' | 'port' | 'trustedHosts' | 'allowedOrigins' | 'insecureNoAuth' | 'prefix'>;
+
+interface Input extends Findings {
+  readonly shape: GatewayShape;
+  readonly overrides: Overrides;
+  readonly fillings: Fillings;
+  /** Problems of the command line: they have no place in the file. */
+  readonly elsewhere: Issue[];
+}
+
+const HOST_PATH = ['gateway', 'host'];
+
+/** The limits in force: defaults with those of the file. */
+export function limitsOf(shape: GatewayShape): Limits {
+  const changed: Partial<Record<LimitName, number>> = {};
+  for (const name of Object.keys(LIMITS) as LimitName[]) {
+    const written = name.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], shape);
+    const value = inUnit(written, LIMITS[name].unit);
+    if (value !== undefined) changed[name] = value;
+  }
+  return limitsWith(changed);
+}
+
+/** Where and how the gateway listens. */
+export async function gatewayParts(input: Input): Promise<GatewayParts> {
+  const { shape, overrides } = input;
+  const insecureNoAuth = overrides.insecureNoAuth ?? shape.insecureNoAuth ?? false;
+  return {
+    host: await hostOf(input, insecureNoAuth),
+    port: portOf(input),
+    trustedHosts: (shape.trustedHosts ?? []).map(bareHost),
+    allowedOrigins: (shape.allowedOrigins ?? []).map(browserOrigin),
+    insecureNoAuth,
+    prefix: shape.naming?.prefix ?? 'always',
+  };
+}
+
+async function hostOf({ shape, overrides, fillings, problems, elsewhere }: Input, insecureNoAuth: boolean): Promise<string> {
+  const fromFile = overrides.host === undefined;
+  const written = fromFile ? await fillings.text(shape.host ?? '127.0.0.1', HOST_PATH) : overrides.host;
+  // Undefined: the template of the file has a problem, which is already noted.
+  if (written === undefined) return '127.0.0.1';
+  const host = bareHost(String(written));
+  const message = hostComplaint(host, typeof written === 'string', insecureNoAuth);
+  if (message !== undefined && fromFile) problems.push({ path: HOST_PATH, at: 'value', message });
+  if (message !== undefined && !fromFile) elsewhere.push({ file: '--host', message });
+  return host;
+}
+
+function hostComplaint(host: string, isPlain: boolean, insecureNoAuth: boolean): string | undefined {
+  if (!isPlain) return 'the host cannot be a secret; use a variable';
+  if (!HOST.test(host)) return 'expected a host name or IP address, without scheme, port or path';
+  if (isLoopback(host) || insecureNoAuth) return undefined;
+  return `other machines can reach ${host}, and the gateway has no authentication; use 127.0.0.1, or set gateway.insecureNoAuth to true if something in front of it authenticates`;
+}
+
+function portOf({ shape, overrides: { port }, elsewhere }: Input): number {
+  if (port === undefined) return shape.port ?? 3050;
+  const legal = Number.isInteger(port) && port >= 0 && port <= 65_535;
+  if (!legal) elsewhere.push({ file: '--port', message: 'expected a port number from 0 to 65535' });
+  return port;
+}

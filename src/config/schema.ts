@@ -1,0 +1,153 @@
+/** The shape of the file. Also the source of `config.schema.json`, so every key has a description. */
+import { z } from 'zod';
+import { LIMITS, type LimitName } from '../limits.ts';
+import { HOST, ORIGIN } from './hosts.ts';
+import { complaint, DURATION, found, kindOf, SIZE, smallest } from './units.ts';
+
+type Failure = { readonly input?: unknown };
+
+const LONGEST_NAME = 64;
+
+const text = (emptyAdvice: string) => z.string().min(1, { error: () => `expected text, found an empty string; ${emptyAdvice}` });
+
+/** Values of `env` and `headers` may be credentials: their kind is shown, never they themselves. */
+const quoted = (failure: Failure) => `expected a string, found ${kindOf(failure.input)}; write it as a string, in double quotes`;
+const strings = z.record(z.string(), z.string({ error: quoted }));
+
+const TAG = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+const tag = z.string().regex(TAG, {
+  error: ({ input }) => {
+    const lower = String(input).toLowerCase();
+    const advice = TAG.test(lower) ? `; write "${lower}"` : '';
+    return `a tag has 1 to 64 lower-case letters, digits, ".", "_" and "-", and starts with a letter or digit; found ${found(input)}${advice}`;
+  },
+});
+
+const namespace = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,31}$/, {
+  error: ({ input }) => `a namespace has 1 to 32 letters, digits and "-", and starts with a letter or digit; found ${found(input)}`,
+});
+
+const command = z.union(
+  [text('name a program'), z.array(z.string()).min(1, { error: 'the list is empty; its first item is the program' })],
+  {
+    error: ({ input }) =>
+      Array.isArray(input)
+        ? 'expected only strings in the list; write numbers in double quotes'
+        : `expected a string or a list of strings, found ${kindOf(input)}`,
+  },
+);
+
+/** A limit of the gateway; `abort` keeps one mistake from being reported by two checks. */
+function limit(name: LimitName) {
+  const unit = LIMITS[name].unit;
+  const error = ({ input }: Failure) => complaint(input, name);
+  const number = z.number({ error }).int({ error, abort: true }).min(smallest(name), { error, abort: true });
+  const text = z.string({ error }).regex(unit === 'ms' ? DURATION : SIZE, { error, abort: true });
+  const shape: z.ZodType<number | string> = unit === 'count' ? number : z.union([number, text], { error });
+  return shape.refine((written) => complaint(written, name) === undefined, { error }).optional();
+}
+
+/** The table of limits as nested objects: `restart.initial` is `{ restart: { initial } }`. */
+function limits(): Record<string, z.ZodType> {
+  const groups: Record<string, Record<string, z.ZodType>> = {};
+  const flat: Record<string, z.ZodType> = {};
+  for (const name of Object.keys(LIMITS) as LimitName[]) {
+    const [group, key] = name.split('.') as [string, string?];
+    const schema = limit(name).meta({ description: LIMITS[name].help, default: LIMITS[name].default });
+    if (key === undefined) flat[group] = schema;
+    else groups[group] = { ...groups[group], [key]: schema };
+  }
+  return { ...flat, ...Object.fromEntries(Object.entries(groups).map(([group, shape]) => [group, z.strictObject(shape).optional()])) };
+}
+
+/** One value of `mcpServers`. Which keys go together is checked in `backend.ts`: there the advice can be better. */
+export const serverSchema = z
+  .strictObject({
+    command: command.optional().describe('Program to start, or a list of the program and its arguments. Never a shell line.'),
+    args: z.array(z.string()).optional().describe('Arguments of the program.'),
+    env: strings.optional().describe('Environment variables of the program, besides a minimal environment.'),
+    cwd: text('leave the key out for the folder of this file')
+      .optional()
+      .describe('Working directory, relative to the folder of this file. Default: that folder.'),
+    url: text('write http://… or https://…').optional().describe('Address of a remote server.'),
+    headers: strings.optional().describe('HTTP headers sent to a remote server.'),
+    type: z
+      .enum(['stdio', 'http', 'streamable-http', 'streamableHttp', 'sse'])
+      .optional()
+      .describe('Transport. Default: stdio for a command; Streamable HTTP, then SSE, for a url.'),
+    tags: z.array(tag).optional().describe('Words by which clients choose servers.'),
+    disabled: z.boolean().optional().meta({ description: 'Keep the entry but do not use it.', default: false }),
+    critical: z.boolean().optional().meta({ description: 'The gateway is unhealthy while this server is not usable.', default: false }),
+    namespace: namespace.optional().describe('Prefix of the names of its tools. Default: made from the name of the server.'),
+    startTimeout: limit('startTimeout').describe(`${LIMITS.startTimeout.help} Default: that of the gateway.`),
+    requestTimeout: limit('requestTimeout').describe(`${LIMITS.requestTimeout.help} Default: that of the gateway.`),
+    requestTotalTimeout: limit('requestTotalTimeout').describe(`${LIMITS.requestTotalTimeout.help} Default: that of the gateway.`),
+    timeout: limit('requestTimeout').describe('Another word for requestTimeout, known from other clients. A number is milliseconds.'),
+  })
+  .describe('One MCP server: a local program (command) or a remote server (url).');
+
+const hostName = z.string().regex(HOST, {
+  error: ({ input }) => `expected a host name without scheme, port or path, found ${found(input)}`,
+});
+
+const origin = z.string().regex(ORIGIN, {
+  error: ({ input }) => `expected an origin such as "https://app.example.com", without a path, found ${found(input)}`,
+});
+
+const portError = ({ input }: Failure) => `expected a port number from 0 to 65535, found ${found(input)}`;
+const port = z
+  .number({ error: portError })
+  .int({ error: portError, abort: true })
+  .min(0, { error: portError, abort: true })
+  .max(65_535, { error: portError });
+
+const gateway = z.strictObject({
+  host: text('leave the key out for 127.0.0.1').optional().meta({ description: 'Address to listen on.', default: '127.0.0.1' }),
+  port: port.optional().meta({ description: 'Port to listen on; 0 takes a free one.', default: 3050 }),
+  trustedHosts: z.array(hostName).optional().describe('Names in the Host header that are accepted besides loopback ones and host.'),
+  allowedOrigins: z.array(origin).optional().describe('Browser origins that are accepted besides loopback ones.'),
+  insecureNoAuth: z
+    .boolean()
+    .optional()
+    .meta({ description: 'Listen on an address other machines can reach, although there is no authentication.', default: false }),
+  naming: z
+    .strictObject({
+      prefix: z
+        .enum(['always', 'never'])
+        .optional()
+        .meta({ description: 'always: server__tool; never: original names, first server wins.', default: 'always' }),
+    })
+    .optional()
+    .describe('How tools and prompts are named.'),
+  ...limits(),
+});
+
+/** The whole file. */
+export const fileSchema = z.strictObject({
+  $schema: z.string().optional().describe('Address of the JSON schema of this file, for editors.'),
+  mcpServers: z
+    .record(z.string().min(1).max(LONGEST_NAME), serverSchema, {
+      error: ({ code, input }) =>
+        code === 'invalid_key'
+          ? `a server name has 1 to ${LONGEST_NAME} characters`
+          : `expected an object of servers by name, found ${kindOf(input)}`,
+    })
+    .describe('The MCP servers by name.'),
+  gateway: gateway.optional().describe('Options of the gateway itself.'),
+});
+
+export type FileShape = z.infer<typeof fileSchema>;
+export type ServerShape = z.infer<typeof serverSchema>;
+export type GatewayShape = z.infer<typeof gateway>;
+
+/** The JSON schema of the file, for editors. */
+export function jsonSchema(): object {
+  const { $schema, ...rest } = z.toJSONSchema(fileSchema, {
+    io: 'input',
+    unrepresentable: 'any',
+    override: ({ jsonSchema: node }) => {
+      if (node.maximum === Number.MAX_SAFE_INTEGER) delete node.maximum;
+    },
+  });
+  return { $schema, title: 'onemcp configuration', ...rest, allowTrailingCommas: true };
+}

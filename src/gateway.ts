@@ -1,0 +1,203 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { Readable, Writable } from 'node:stream';
+import { createSystem } from './actors/system.ts';
+import type { Config } from './config/config.ts';
+import { createApp } from './http/app.ts';
+import { type HttpServer, listen } from './http/server.ts';
+import { createSessions } from './http/sessions.ts';
+import { createStreams } from './http/streams.ts';
+import type { Log } from './io/deps.ts';
+import { createReaper } from './io/reaper.ts';
+import { createSecrets } from './io/secrets/index.ts';
+import { serveLines } from './io/stdioServer.ts';
+import { createConnection } from './mcp/connection.ts';
+import type { Context } from './mcp/method.ts';
+import { createMethods } from './mcp/methods/index.ts';
+import { createCursors } from './mcp/page.ts';
+import { createTraffic } from './mcp/traffic.ts';
+import { createViewOf } from './mcp/view.ts';
+import { health } from './observe/health.ts';
+import type { Inspection } from './observe/inspect.ts';
+import { listChanged } from './observe/listChanged.ts';
+import { narrate } from './observe/narrate.ts';
+import { worldStream } from './observe/world.ts';
+import type { World } from './world.ts';
+
+export interface GatewayOptions {
+  readonly config: Config;
+  /** Environment of the gateway; backends see an allow-list of it. Default: none. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly log?: Log;
+  /** Shown to clients and backends as our version. */
+  readonly version?: string;
+  /** Live inspection of every machine; see observe/inspect.ts. */
+  readonly inspection?: Inspection | undefined;
+  /** What `/health` calls the way clients come in. */
+  readonly transport?: 'http' | 'stdio';
+}
+
+/** All servers of a configuration behind one endpoint. */
+export interface Gateway {
+  /** The state of everything, now. */
+  readonly world: () => World;
+  /** Calls back after each change of the World; returns the unsubscriber. */
+  readonly onChange: (listener: () => void) => () => void;
+  /** The HTTP application, for tests and for servers of your own. */
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+  /** Opens the listener, then lets the backends start. @throws OnemcpError `port_in_use` */
+  listen(): Promise<{ readonly url: string; readonly port: number }>;
+  /** Lets the backends start without a listener. */
+  start(): void;
+  /** Serves one client on a pair of streams, one JSON-RPC message a line. Resolves when the client has gone. */
+  serveStdio(streams: { readonly input: Readable; readonly output: Writable }): Promise<void>;
+  /** Drains, stops every backend, closes the listener. Calling it again cuts the grace short. */
+  close(): Promise<void>;
+  /** Ends every process of every backend at once; synchronous, for the last exit path. */
+  kill(): void;
+}
+
+/** Milliseconds that open connections get after the last answer. */
+const CLOSE_GRACE = 1_000;
+const SWEEP_INTERVAL = 30_000;
+
+/** Puts the parts together; nothing else in the code base knows them all. */
+export function createGateway(options: GatewayOptions): Gateway {
+  const { config, env = {}, log = () => {}, version = '0.0.0', inspection, transport = 'http' } = options;
+  const { limits } = config;
+  const serverInfo = { name: 'onemcp', version };
+  const reaper = createReaper({ cookie: randomUUID(), log });
+  const traffic = createTraffic();
+  const ports = { now: Date.now, random: Math.random };
+  const redact = redactor(config.secrets);
+  const now = () => performance.now();
+  let startedAt = now();
+
+  const system = createSystem({
+    config,
+    io: { limits, log, reaper, env, redact },
+    ports,
+    clientInfo: serverInfo,
+    settle: traffic.settled,
+    inspect: inspection?.observer,
+  });
+  system.start();
+
+  const naming = { prefix: config.prefix, maxLength: limits['name.maxLength'] };
+  const view = createViewOf(naming);
+  const context: Context = {
+    world: system.world,
+    onChange: system.onChange,
+    view,
+    naming,
+    limits,
+    serverInfo,
+    traffic,
+    now,
+    epoch: ports.now,
+    get startedAt() {
+      return startedAt;
+    },
+    handedOut: new Map(),
+  };
+  const methods = createMethods(createCursors(randomBytes(32)));
+  const onBug = (error: unknown) => log('error', 'internal', { message: `unexpected error: ${(error as Error)?.stack ?? String(error)}` });
+
+  const sessions = createSessions(limits, now);
+  const streams = createStreams({ keepAlive: limits['sse.keepAlive'], queueBytes: limits['sse.queueBytes'] });
+  const app = createApp({
+    mcp: { context, methods, sessions, streams, onBug },
+    health: {
+      world: system.world,
+      health: () => {
+        const { heapUsed, heapTotal, rss } = process.memoryUsage();
+        return health(system.world(), { version, uptime: process.uptime(), heapUsed, heapTotal, rss, now: ports.now(), transport });
+      },
+    },
+    inspect: inspection && { inspection, streams },
+    trustedHosts: [config.host, ...config.trustedHosts],
+    allowedOrigins: config.allowedOrigins,
+  });
+
+  const connections = new Set<ReturnType<typeof createConnection>>();
+  const world$ = worldStream(system);
+  const narration = narrate(world$, log);
+  const notifications = listChanged(world$, { view, quiet: limits['batch.quiet'], max: limits['batch.max'] }).subscribe((kinds) => {
+    try {
+      sessions.announce(kinds);
+      for (const { session } of connections) session?.announce(kinds);
+    } catch (error) {
+      onBug(error);
+    }
+  });
+  const sweeper = setInterval(sessions.sweep, SWEEP_INTERVAL).unref();
+  let server: HttpServer | undefined;
+  let closing: Promise<void> | undefined;
+
+  const run = () => {
+    startedAt = now();
+    system.run();
+  };
+  const shutDown = async () => {
+    await system.drain();
+    sessions.closeAll();
+    streams.endAll();
+    for (const connection of connections) connection.close();
+    await server?.close(CLOSE_GRACE);
+    clearInterval(sweeper);
+    narration.unsubscribe();
+    notifications.unsubscribe();
+    reaper.close();
+  };
+
+  return {
+    world: system.world,
+    onChange: system.onChange,
+    fetch: (request) => app.fetch(request),
+    async listen() {
+      server = await listen({ fetch: app.fetch as never, host: config.host, port: config.port, limits });
+      run();
+      return { url: server.url, port: server.port };
+    },
+    start: run,
+    async serveStdio({ input, output }) {
+      const lines = serveLines({ input, output, maxBytes: limits['message.maxBytes'], onLine: (text) => connection.receive(text) });
+      const connection = createConnection({ context, methods, onBug }, lines.write);
+      connections.add(connection);
+      await lines.ended;
+      connections.delete(connection);
+      connection.close();
+    },
+    close() {
+      if (closing) void system.drain();
+      closing ??= shutDown();
+      return closing;
+    },
+    kill: () => reaper.killAll(),
+  };
+}
+
+/** Where `${SECRET:name}` is looked up: mounted files first, then the environment. */
+export function secretReader(env: Readonly<Record<string, string | undefined>>): { read(name: string): Promise<string> } {
+  return createSecrets({ env, folders: env.ONEMCP_SECRETS ? [env.ONEMCP_SECRETS] : ['/run/secrets'] });
+}
+
+export interface InspectionOptions {
+  readonly mode: 'page' | 'stately';
+  /** Events kept for a page that opens later. */
+  readonly history: number;
+  readonly redact: (text: string) => string;
+}
+
+/** Live inspection, loaded only when it is wanted: it makes every event dearer. */
+export async function createInspection(options: InspectionOptions): Promise<Inspection> {
+  const { createInspection: create } = await import('./observe/inspect.ts');
+  return create({ ...options, token: randomBytes(32).toString('base64url') });
+}
+
+/** Replaces secret values, wherever they stand, also when they were URL-encoded or put into JSON. */
+export function redactor(secrets: readonly string[]): (text: string) => string {
+  const forms = new Set(secrets.flatMap((secret) => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]));
+  const longestFirst = [...forms].filter((form) => form.length >= 6).sort((a, b) => b.length - a.length);
+  if (longestFirst.length === 0) return (text) => text;
+  return (text) => longestFirst.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
+}

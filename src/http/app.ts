@@ -1,0 +1,32 @@
+import { Hono } from 'hono';
+import { OnemcpError } from '../errors.ts';
+import { errorAnswer } from './answer.ts';
+import type { Env } from './body.ts';
+import { type HostGuardOptions, hostGuard } from './guard/host.ts';
+import { type HealthOptions, healthRoutes } from './health.ts';
+import { type InspectOptions, inspectRoutes } from './inspect.ts';
+import { type McpOptions, mcpRoutes } from './mcp.ts';
+
+export interface AppOptions extends HostGuardOptions {
+  readonly mcp: McpOptions;
+  readonly health: HealthOptions;
+  readonly inspect?: InspectOptions | undefined;
+}
+
+/** Every route. Health comes before the guard: probes use addresses of their own. */
+export function createApp({ mcp, health, inspect, ...guard }: AppOptions): Hono<Env> {
+  const app = new Hono<Env>();
+  app.route('/health', healthRoutes(health));
+  app.use(hostGuard(guard));
+  app.route('/mcp', mcpRoutes(mcp));
+  if (inspect) app.route('/inspect', inspectRoutes(inspect));
+  app.notFound((c) => {
+    const routes = `/mcp, /health${inspect ? ', /inspect' : ''}`;
+    return c.json({ error: `nothing is at ${c.req.path}; there are ${routes}` }, 404);
+  });
+  app.onError((error) => {
+    mcp.onBug(error);
+    return errorAnswer(new OnemcpError('internal', 'Internal error of onemcp; see its log'));
+  });
+  return app;
+}

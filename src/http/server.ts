@@ -1,0 +1,71 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import { OnemcpError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+
+export interface HttpServer {
+  readonly host: string;
+  readonly port: number;
+  /** `http://host:port`. */
+  readonly url: string;
+  /** Stops listening, lets answers end, then drops what is left after `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+export interface ListenOptions {
+  readonly fetch: (request: Request, env: never) => Response | Promise<Response>;
+  readonly host: string;
+  readonly port: number;
+  readonly limits: Limits;
+}
+
+const MAX_HEADER_BYTES = 16_384;
+
+/**
+ * Opens the listener.
+ * @throws OnemcpError `port_in_use`
+ */
+export async function listen({ fetch, host, port, limits }: ListenOptions): Promise<HttpServer> {
+  const server = createAdaptorServer({
+    fetch: fetch as never,
+    serverOptions: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: limits['http.headersTimeout'],
+      requestTimeout: limits['http.requestTimeout'],
+      keepAliveTimeout: limits['http.keepAliveTimeout'],
+    },
+  }) as Server;
+  server.maxConnections = limits['http.maxConnections'];
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
+    server.listen(port, host, resolve);
+  });
+  const address = server.address() as AddressInfo;
+  return {
+    host,
+    port: address.port,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
+    close: (graceMs) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+        server.close(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): OnemcpError {
+  if (error.code === 'EADDRINUSE') {
+    return new OnemcpError('port_in_use', `port ${port} on ${host} is in use; stop the other program or choose another port with --port`);
+  }
+  if (error.code === 'EACCES')
+    return new OnemcpError('port_in_use', `port ${port} may not be opened by this user; choose one above 1023 with --port`);
+  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') {
+    return new OnemcpError('port_in_use', `"${host}" is not an address of this machine; choose another with --host`);
+  }
+  return new OnemcpError('port_in_use', `cannot listen on ${host}:${port}: ${error.message}`);
+}

@@ -1,0 +1,41 @@
+import { type EventStream, type EventStreamOptions, openEventStream } from './sse.ts';
+
+/** All open event streams: one timer keeps them alive, and a shutdown ends them together. */
+export interface Streams {
+  open(options: Omit<EventStreamOptions, 'queueBytes' | 'onEnd'> & { readonly onEnd?: () => void }): EventStream;
+  readonly size: number;
+  endAll(): void;
+}
+
+/** @param keepAlive milliseconds between comments */
+export function createStreams({ keepAlive, queueBytes }: { keepAlive: number; queueBytes: number }): Streams {
+  const open = new Set<EventStream>();
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    get size() {
+      return open.size;
+    },
+    open({ onEnd, ...options }) {
+      const stream = openEventStream({
+        ...options,
+        queueBytes,
+        onEnd: () => {
+          open.delete(stream);
+          if (open.size === 0) {
+            clearInterval(timer);
+            timer = undefined;
+          }
+          onEnd?.();
+        },
+      });
+      open.add(stream);
+      timer ??= setInterval(() => {
+        for (const each of open) each.keepAlive();
+      }, keepAlive).unref();
+      return stream;
+    },
+    endAll() {
+      for (const stream of [...open]) stream.end();
+    },
+  };
+}

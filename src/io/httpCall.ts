@@ -1,0 +1,157 @@
+import { OnemcpError } from '../errors.ts';
+import type { JsonRpcMessage, RequestId } from '../world.ts';
+import { type AnswerHandlers, readAnswer } from './httpAnswer.ts';
+import type { Exchange, HttpClient } from './httpClient.ts';
+import { type HttpFailure, type HttpHeaders, invalidAnswer } from './httpErrors.ts';
+
+/** What every exchange of one Streamable HTTP connection shares. */
+export interface HttpContext {
+  readonly client: HttpClient;
+  readonly maxBytes: number;
+  readonly maxDepth: number;
+  /** Headers of a POST, with the session and the version in force. */
+  postHeaders(): string[];
+  /** Headers of a GET, resuming after an event. */
+  streamHeaders(lastEventId: string | undefined): string[];
+}
+
+/** What became of a request: its messages in order, the answer among them as the last, or a failure. */
+export interface CallHandlers {
+  /** A 2xx answer to the POST begins. */
+  onhead?(headers: HttpHeaders): void;
+  /** Any other message on the streams of this request. */
+  onmessage(message: JsonRpcMessage): void;
+  onanswer(message: JsonRpcMessage): void;
+  onfail(failure: HttpFailure): void;
+}
+
+/** One request in flight. */
+export interface HttpCall {
+  start(): void;
+  /** Nothing is called any more. Idempotent. */
+  abort(): void;
+}
+
+const DEFAULT_RETRY_MS = 1_000;
+const MAX_RETRY_MS = 30_000;
+/** Resumptions in a row that brought no event. */
+const MAX_BARREN_RESUMES = 8;
+/** How long a server may keep the stream of a request open after the answer. */
+const LINGER_MS = 1_000;
+
+/**
+ * POSTs a request and reads its answer. An event stream that ends early is resumed where events had ids.
+ * MCP basic/transports §Sending Messages to the Server, §Resumability and Redelivery.
+ */
+export function createCall(context: HttpContext, message: JsonRpcMessage, handlers: CallHandlers): HttpCall {
+  const { client, maxBytes, maxDepth } = context;
+  const { target } = client;
+  const id = message.id as RequestId;
+  let exchange: Exchange | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let settled = false;
+  let aborted = false;
+  let lastEventId: string | undefined;
+  let retryMs = DEFAULT_RETRY_MS;
+  let barren = 0;
+
+  const fail = (failure: HttpFailure) => {
+    if (settled || aborted) return;
+    settled = true;
+    handlers.onfail(failure);
+  };
+
+  const reading = (more: Pick<AnswerHandlers, 'onhead' | 'onend' | 'onfail'>): AnswerHandlers => ({
+    ...more,
+    onmessage(received, streamed) {
+      if (aborted) return;
+      const isAnswer = received.method === undefined && (received.id === id || (received.error !== undefined && received.id == null));
+      if (!isAnswer || settled) return handlers.onmessage(received);
+      settled = true;
+      if (streamed) timer = setTimeout(() => exchange?.abort(), LINGER_MS).unref();
+      handlers.onanswer(received.id === id ? received : { ...received, id });
+    },
+    onid(eventId) {
+      lastEventId = eventId;
+      barren = 0;
+    },
+    onretry(ms) {
+      retryMs = Math.min(ms, MAX_RETRY_MS);
+    },
+  });
+
+  const brokenOff = (cause?: HttpFailure): HttpFailure => ({
+    error: new OnemcpError(
+      'connection_failed',
+      `"${target.name}" ended its event stream before it had answered`,
+      { server: target.name, reason: 'stream-ended', retryable: true },
+      cause?.error,
+    ),
+    lost: cause?.lost ?? false,
+  });
+
+  /** The stream of the POST, or of a resumption, is over without the answer. */
+  const resumeOrFail = (cause?: HttpFailure) => {
+    if (lastEventId === undefined || ++barren > MAX_BARREN_RESUMES) fail(cause ?? brokenOff());
+    else timer = setTimeout(resume, retryMs);
+  };
+
+  /** Nothing more comes from the exchange. True: that is as it should be. */
+  const over = (): boolean => {
+    clearTimeout(timer);
+    return settled || aborted;
+  };
+
+  const resume = () => {
+    exchange = client.send(
+      { method: 'GET', headers: context.streamHeaders(lastEventId) },
+      readAnswer(
+        target,
+        { maxBytes, maxDepth, badEvent: 'fail' },
+        reading({
+          onend() {
+            if (!over()) resumeOrFail();
+          },
+          onfail(failure) {
+            if (over()) return;
+            if (failure.lost) resumeOrFail(failure);
+            else fail(failure.status === undefined ? failure : brokenOff(failure));
+          },
+        }),
+      ),
+    );
+  };
+
+  return {
+    start() {
+      exchange = client.send(
+        { method: 'POST', headers: context.postHeaders(), body: JSON.stringify(message) },
+        readAnswer(
+          target,
+          { maxBytes, maxDepth, badEvent: 'fail' },
+          reading({
+            onhead: (headers) => {
+              if (!aborted) handlers.onhead?.(headers);
+            },
+            onend(form) {
+              if (over()) return;
+              if (form === 'stream') return resumeOrFail();
+              fail(invalidAnswer(target, form === 'json' ? 'JSON that does not answer the request' : 'no content where an answer was due'));
+            },
+            onfail(failure) {
+              if (over()) return;
+              if (failure.lost) resumeOrFail(failure);
+              else fail(failure);
+            },
+          }),
+        ),
+      );
+      if (aborted) exchange.abort();
+    },
+    abort() {
+      aborted = true;
+      clearTimeout(timer);
+      exchange?.abort();
+    },
+  };
+}

@@ -1,0 +1,197 @@
+import { type ActorRefFrom, type SnapshotFrom, setup } from 'xstate';
+import type { BackendSpec } from '../config/config.ts';
+import type { Limits } from '../limits.ts';
+import type { BackendSession, ConfigView, Phase } from '../world.ts';
+import { type BackendEvent, backendMachine, backendView, type Ports, WAITING } from './backend.ts';
+import { providedPromise } from './provided.ts';
+import {
+  type ChildId,
+  crashed,
+  type Decision,
+  ended,
+  granted,
+  observed,
+  type Roster,
+  sequence,
+  slotExpired,
+  spawned,
+  stopping,
+} from './supervision.ts';
+
+export interface RootInput {
+  readonly backends: readonly BackendSpec[];
+  readonly config: ConfigView;
+  readonly limits: Limits;
+  readonly ports: Ports;
+}
+
+interface RootContext extends RootInput, Roster {
+  /** Milliseconds since the epoch at which DRAIN came; 0 before. */
+  readonly drainedAt: number;
+}
+
+type ChildSnapshot = SnapshotFrom<typeof backendMachine>;
+
+export type RootEvent =
+  /** The listener is open: backends may start. */
+  | { readonly type: 'RUN' }
+  /** Calls in flight get their grace, then everything stops. */
+  | { readonly type: 'DRAIN' }
+  | { readonly type: 'SLOT_EXPIRED'; readonly id: ChildId };
+
+/** What xstate tells a parent of its children. */
+type ChildEvent =
+  | { readonly type: `xstate.snapshot.${ChildId}`; readonly snapshot: ChildSnapshot }
+  | { readonly type: `xstate.done.actor.${ChildId}`; readonly output: unknown }
+  | { readonly type: `xstate.error.actor.${ChildId}`; readonly error: unknown };
+
+/** Time that the last flush needs after the deadline, so that the whole stays within `shutdownTimeout`. */
+const FLUSH = 500;
+
+const base = setup({
+  types: {
+    input: {} as RootInput,
+    context: {} as RootContext,
+    events: {} as RootEvent,
+  },
+  actors: {
+    backend: backendMachine,
+    /** Resolves once no call is in flight. */
+    settle: providedPromise<void, undefined>('settle'),
+  },
+  actions: {
+    /** Ends a session whose actor can no longer do it. */
+    closeSession: (_, _params: { readonly session: BackendSession }) => {},
+    /** Kills whatever is left when the deadline has passed. */
+    killAll: () => {},
+  },
+  guards: {
+    noneAlive: ({ context }) => context.alive.size === 0,
+  },
+  delays: {
+    drainTimeout: ({ context }) => context.limits.drainTimeout,
+    /** What is left of `shutdownTimeout`, which began with DRAIN. */
+    shutdownRest: ({ context: { limits, ports, drainedAt } }) => Math.max(0, limits.shutdownTimeout - (ports.now() - drainedAt) - FLUSH),
+  },
+});
+
+/** An action that carries a decision out. */
+const carryOut = (decide: (context: RootContext, event: RootEvent | ChildEvent) => Decision) =>
+  base.enqueueActions(({ context, event, enqueue }) => {
+    const [next, effects] = decide(context, event);
+    if (next !== context) enqueue.assign({ ...next });
+    // By id: a child spawned in this very step is not in any snapshot yet.
+    const send = (id: ChildId, message: BackendEvent) => enqueue.sendTo(id as never, message as never);
+    for (const effect of effects) {
+      if (effect.type === 'closeSession') {
+        enqueue({ type: 'closeSession', params: { session: effect.session } });
+      } else if (effect.type === 'spawn') {
+        const { limits, ports } = context;
+        const input = { ...effect.child, limits, ports, previous: effect.previous };
+        enqueue.spawnChild('backend', { id: effect.id, input, syncSnapshot: true });
+      } else if (effect.type === 'start') {
+        send(effect.id, { type: 'START' });
+        enqueue.raise({ type: 'SLOT_EXPIRED', id: effect.id }, { id: slot(effect.id), delay: context.limits.startSlot });
+      } else if (effect.type === 'stop') {
+        send(effect.id, { type: 'STOP' });
+      } else if (effect.type === 'freeSlot') {
+        enqueue.cancel(slot(effect.id));
+      } else {
+        // Ended children stay in `snapshot.children` until they are stopped.
+        enqueue.cancel(slot(effect.id));
+        enqueue.stopChild(effect.id);
+      }
+    }
+  });
+
+/** The roster alone, so that decisions cannot touch the rest of the context. */
+const grantAfter =
+  (step: (roster: Roster, context: RootContext, event: never) => Decision) =>
+  (context: RootContext, event: RootEvent | ChildEvent): Decision =>
+    sequence(
+      context,
+      (roster) => step(roster, context, event as never),
+      (roster) => granted(roster, context.limits.startsAtOnce),
+    );
+
+const spawnAll = carryOut((context) =>
+  sequence(context, ...context.backends.map((spec) => (roster: Roster) => spawned(roster, { spec, generation: 0 }))),
+);
+
+const observe = carryOut(
+  grantAfter((roster, _, { type, snapshot }: { type: string; snapshot: ChildSnapshot }) =>
+    observed(roster, idIn(type, 'xstate.snapshot.'), backendView(snapshot), {
+      waits: snapshot.hasTag(WAITING),
+      starts: snapshot.value === 'starting',
+    }),
+  ),
+);
+
+const forget = carryOut(
+  grantAfter((roster, { ports }, { type }: { type: string }) => ended(roster, idIn(type, 'xstate.done.actor.'), ports.now())),
+);
+
+const replace = carryOut(
+  grantAfter((roster, { ports }, { type, error }: { type: string; error: unknown }) =>
+    crashed(roster, idIn(type, 'xstate.error.actor.'), error, ports.now()),
+  ),
+);
+
+const expireSlot = carryOut(grantAfter((roster, _, { id }: { id: ChildId }) => slotExpired(roster, id)));
+
+/** Enters a phase; while running, waiting backends get their start slots. */
+const enter = (phase: Phase) =>
+  carryOut(grantAfter((roster, _, __: never): Decision => [{ ...roster, world: { ...roster.world, phase } }, []]));
+
+const markDrained = base.assign({ drainedAt: ({ context }) => context.drainedAt || context.ports.now() });
+
+/**
+ * The supervisor: spawns one actor per backend, observes them into the World, forgets the ended, replaces the crashed,
+ * lets at most `startsAtOnce` launch at the same time, and stops them in reverse order.
+ *
+ * Invariant: whatever a child does, the root stays active; nothing but `stopped` ends it.
+ */
+export const rootMachine = base.createMachine({
+  id: 'root',
+  context: ({ input }) => ({
+    ...input,
+    world: { phase: 'booting', config: input.config, backends: new Map() },
+    alive: new Map(),
+    waiting: [],
+    launching: [],
+    respawns: new Map(),
+    drainedAt: 0,
+  }),
+  entry: spawnAll,
+  initial: 'booting',
+  on: {
+    SLOT_EXPIRED: { actions: expireSlot },
+    ...({
+      'xstate.snapshot.*': { actions: observe },
+      'xstate.done.actor.*': { actions: forget },
+      'xstate.error.actor.*': { actions: replace },
+    } as object),
+  },
+  states: {
+    booting: { on: { RUN: 'running', DRAIN: 'stopping' } },
+    running: { entry: enter('running'), on: { DRAIN: 'draining' } },
+    draining: {
+      entry: [enter('draining'), markDrained],
+      invoke: { id: 'settle', src: 'settle', input: undefined, onDone: 'stopping', onError: 'stopping' },
+      after: { drainTimeout: 'stopping' },
+      on: { DRAIN: 'stopping' },
+    },
+    stopping: {
+      entry: [enter('stopping'), markDrained, carryOut((context) => stopping(context))],
+      always: { guard: 'noneAlive', target: 'stopped' },
+      after: { shutdownRest: { target: 'stopped', actions: 'killAll' } },
+    },
+    stopped: { entry: enter('stopped'), type: 'final' },
+  },
+});
+
+/** The root's actor. */
+export type RootRef = ActorRefFrom<typeof rootMachine>;
+
+const slot = (id: ChildId): string => `slot:${id}`;
+const idIn = (type: string, prefix: string): ChildId => type.slice(prefix.length) as ChildId;

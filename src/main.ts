@@ -1,0 +1,83 @@
+#!/usr/bin/env node
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { ProcessPorts } from './cli/process.ts';
+import type { RunFlags } from './cli/run.ts';
+import { VERSION } from './cli/version.ts';
+
+const ports: ProcessPorts = {
+  env: process.env,
+  cwd: process.cwd(),
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  onSignal(listener) {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, listener);
+    return () => {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, listener);
+    };
+  },
+  exit: (code) => process.exit(code),
+};
+
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('A port is a whole number from 0 to 65535.');
+  return port;
+}
+
+const program = new Command('onemcp')
+  .description('One supervised MCP endpoint in front of all your MCP servers.')
+  .version(VERSION)
+  .showSuggestionAfterError()
+  .showHelpAfterError('(onemcp --help shows all commands)')
+  // Usage errors have an exit code of their own; help and --version are successes.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
+
+program
+  .command('run')
+  .description('start the servers of a configuration and serve them as one')
+  .argument('[file]', 'configuration file', './mcp.json')
+  .option('--port <number>', 'port to listen on (0: any free one)', portNumber)
+  .option('--host <address>', 'address to listen on')
+  .option('--insecure-no-auth', 'allow an address that is not loopback, although there is no authentication')
+  .option('--stdio', 'serve one client on stdin and stdout instead of a port')
+  .option('--inspect [mode]', 'show every machine live at /inspect; "stately" bridges to the hosted Stately inspector')
+  .addOption(new Option('--log-format <format>', 'how logs are written to stderr').choices(['pretty', 'json']).default('pretty'))
+  .addOption(new Option('--log-level <level>', 'the least that is logged').choices(['error', 'warn', 'info', 'debug']).default('info'))
+  .addHelpText('after', '\nExample:\n  onemcp run mcp.json --port 3050\n')
+  .action(async (file: string, flags: RunFlags, command: Command) => {
+    if (typeof flags.inspect === 'string' && flags.inspect !== 'stately') command.error('error: --inspect takes nothing or "stately"');
+    const { run } = await import('./cli/run.ts');
+    await finish(() => run(file, flags, ports));
+  });
+
+program
+  .command('check')
+  .description('check a configuration without starting anything')
+  .argument('[file]', 'configuration file', './mcp.json')
+  .addHelpText('after', '\nExample:\n  onemcp check mcp.json\n')
+  .action(async (file: string) => {
+    const { check } = await import('./cli/check.ts');
+    await finish(() => check(file, ports));
+  });
+
+/** The only place that ends the process. An unexpected error is a bug: it is shown whole. */
+async function finish(command: () => Promise<number>): Promise<void> {
+  let code = 1;
+  try {
+    code = await command();
+  } catch (error) {
+    process.stderr.write(`onemcp: unexpected error, please report it: ${(error as Error)?.stack ?? String(error)}\n`);
+  }
+  // stdout and stderr may be pipes that still hold text.
+  await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))));
+  process.exit(code);
+}
+
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`onemcp: unexpected error, please report it: ${error.stack ?? String(error)}\n`);
+  // The reaper ends whatever was started; a supervisor of ours starts us anew.
+  process.exit(1);
+});
+
+await program.parseAsync();

@@ -1,0 +1,138 @@
+import { isDeepStrictEqual } from 'node:util';
+import { OnemcpError, WireError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import { type BackendSession, type Items, type Json, KINDS, type Kind } from '../world.ts';
+
+/** How the lists of each kind are asked for. MCP server/tools, server/prompts, server/resources. */
+const LISTS: Readonly<Record<Kind, { method: string; key: string; capability: string; id: string }>> = {
+  tools: { method: 'tools/list', key: 'tools', capability: 'tools', id: 'name' },
+  prompts: { method: 'prompts/list', key: 'prompts', capability: 'prompts', id: 'name' },
+  resources: { method: 'resources/list', key: 'resources', capability: 'resources', id: 'uri' },
+  templates: { method: 'resources/templates/list', key: 'resourceTemplates', capability: 'resources', id: 'uriTemplate' },
+};
+
+/** The field that identifies an item of a kind: `name`, `uri` or `uriTemplate`. */
+export const idField = (kind: Kind): string => LISTS[kind].id;
+
+/** Lists of one backend, and one sentence for each thing that was wrong with them. */
+export interface Fetched {
+  readonly items: Items;
+  readonly notes: readonly string[];
+}
+
+export interface FetchOptions {
+  /** Name of the backend, for notes. */
+  readonly name: string;
+  readonly limits: Limits;
+  readonly signal: AbortSignal;
+  /** A kind that comes out equal keeps this identity, and one that cannot be read keeps its old list. */
+  readonly previous: Items;
+  readonly kinds?: readonly Kind[];
+}
+
+/**
+ * Reads the lists a backend advertises, all pages of them, one bad item or kind never spoiling the rest.
+ * @throws the first error when every advertised kind failed, or when the signal aborts or the session is gone
+ */
+export async function fetchItems(session: BackendSession, options: FetchOptions): Promise<Fetched> {
+  const { previous, signal } = options;
+  const kinds = options.kinds ?? KINDS;
+  const advertised = kinds.filter((kind) => session.info.capabilities[LISTS[kind].capability] !== undefined);
+  const notes: string[] = [];
+  const items: Record<Kind, readonly Json[]> = { ...previous };
+  for (const kind of kinds) if (!advertised.includes(kind)) items[kind] = previous[kind].length === 0 ? previous[kind] : [];
+  const failures = await Promise.all(
+    advertised.map(async (kind) => {
+      try {
+        const list = await fetchKind(session, kind, options, notes);
+        items[kind] = isDeepStrictEqual(list, previous[kind]) ? previous[kind] : list;
+        return undefined;
+      } catch (error) {
+        notes.push(`${LISTS[kind].method} failed: ${(error as Error).message}`);
+        return error;
+      }
+    }),
+  );
+  signal.throwIfAborted();
+  const required = failures.filter((_, index) => advertised[index] !== 'templates');
+  if (required.length > 0 && required.every((failure) => failure !== undefined)) throw listFailure(options.name, required[0]);
+  return { items, notes };
+}
+
+function listFailure(name: string, error: unknown): unknown {
+  if (!(error instanceof WireError)) return error;
+  const message = `"${name}" cannot list what it offers: ${error.message.slice(0, 400)}`;
+  return new OnemcpError('invalid_response', message, { server: name, reason: 'list-failed' }, error);
+}
+
+/** One list: every page, valid items only, in code-unit order of their ids. */
+async function fetchKind(session: BackendSession, kind: Kind, options: FetchOptions, notes: string[]): Promise<readonly Json[]> {
+  const { method, key } = LISTS[kind];
+  const { limits, signal } = options;
+  const found = new Map<string, Json>();
+  const cursors = new Set<string>();
+  let params: Json | undefined;
+  for (let page = 1; ; page++) {
+    let result: Json;
+    try {
+      result = await session.request(method, params, { signal, timeoutMs: limits.listTimeout, totalTimeoutMs: limits.listTimeout });
+    } catch (error) {
+      if (error instanceof WireError && error.error.code === -32601) {
+        notes.push(`${method} is advertised but not implemented`);
+        return [];
+      }
+      if (found.size === 0) throw error;
+      // A complete older list is better than a torn new one; without one, what was read is better than nothing.
+      notes.push(`${method} failed on page ${page}: ${(error as Error).message}`);
+      if (options.previous[kind].length > 0) return options.previous[kind];
+      break;
+    }
+    const list = result[key];
+    if (!Array.isArray(list)) {
+      if (page === 1) throw new OnemcpError('invalid_response', `${method} of "${options.name}" has no array "${key}"`);
+      notes.push(`${method}: page ${page} has no array "${key}"`);
+      break;
+    }
+    for (const item of list) addItem(kind, item, found, notes);
+    const cursor = result.nextCursor;
+    // "" is a cursor like any other (MCP server/utilities/pagination).
+    if (typeof cursor !== 'string') break;
+    const stop = cursors.has(cursor)
+      ? 'its cursors repeat (cursor-loop)'
+      : page >= limits['list.maxPages']
+        ? `it has more than ${page} pages`
+        : found.size >= limits['list.maxItems']
+          ? `it has more than ${limits['list.maxItems']} items`
+          : undefined;
+    if (stop) {
+      notes.push(`${method} was cut: ${stop}`);
+      break;
+    }
+    cursors.add(cursor);
+    params = { cursor };
+  }
+  return [...found.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item);
+}
+
+const MAX_ID = 8192;
+
+function addItem(kind: Kind, item: unknown, found: Map<string, Json>, notes: string[]): void {
+  const flaw = flawOf(kind, item, found);
+  if (flaw) notes.push(`${LISTS[kind].method}: an item was left out: ${flaw}`);
+  else found.set((item as Json)[LISTS[kind].id] as string, item as Json);
+}
+
+/** Why an item cannot be served, or undefined. */
+function flawOf(kind: Kind, item: unknown, found: ReadonlyMap<string, Json>): string | undefined {
+  const { id } = LISTS[kind];
+  if (!isObject(item)) return 'it is not an object';
+  const value = item[id];
+  if (typeof value !== 'string' || value === '') return `its "${id}" is not a text`;
+  const label = JSON.stringify(value.slice(0, 80));
+  if (value.length > MAX_ID) return `${label} begins a "${id}" of ${value.length} characters`;
+  if (found.has(value)) return `${label} is listed twice; the first one is kept`;
+  if (kind === 'tools' && !isObject(item.inputSchema)) return `${label} has no object "inputSchema"`;
+  return undefined;
+}
+
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,0 +1,98 @@
+import type { OnemcpError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import type { BackendView, Json, JsonRpcMessage, RequestId, World } from '../world.ts';
+import type { Traffic } from './traffic.ts';
+import type { Naming, View } from './view.ts';
+
+/** What every method may use. One for the whole gateway. */
+export interface Context {
+  readonly world: () => World;
+  /** Calls back after each change of the World; returns the unsubscriber. */
+  readonly onChange: (listener: () => void) => () => void;
+  readonly view: (world: World) => View;
+  readonly naming: Naming;
+  readonly limits: Limits;
+  /** Our `serverInfo`. */
+  readonly serverInfo: { readonly name: string; readonly version: string };
+  readonly traffic: Traffic;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Milliseconds since the epoch. */
+  readonly epoch: () => number;
+  /** `now()` at which backends began to start. */
+  readonly startedAt: number;
+  /** URIs that results of a backend mentioned, listed or not. */
+  readonly handedOut: Map<string, string>;
+}
+
+/** One request of a client, being answered. */
+export interface Call {
+  readonly id: RequestId;
+  readonly method: string;
+  readonly params: Json;
+  /** Aborts when the client cancels or its session ends. */
+  readonly signal: AbortSignal;
+  /** Sends a notification on the request's own stream; does nothing once the request is answered. */
+  readonly notify: (message: JsonRpcMessage) => void;
+}
+
+/** A result that is text already, so that a long list is not serialised for every client anew. */
+export class Serialized {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+export type Result = Json | Serialized;
+
+/** One method of the protocol. Throws OnemcpError or WireError for a JSON-RPC error. */
+export interface Method {
+  readonly name: string;
+  handle(call: Call, context: Context): Promise<Result>;
+}
+
+/**
+ * Waits until `ready` gives something, the time is over or the call is cancelled; undefined then.
+ * @param ms milliseconds from now
+ */
+export function waitFor<T>(
+  context: Context,
+  { ms, signal }: { ms: number; signal: AbortSignal },
+  ready: (world: World) => T | undefined,
+): Promise<T | undefined> {
+  const now = ready(context.world());
+  if (now !== undefined || ms <= 0 || signal.aborted) return Promise.resolve(now);
+  return new Promise((resolve) => {
+    const finish = (value: T | undefined) => {
+      clearTimeout(timer);
+      unsubscribe();
+      signal.removeEventListener('abort', onAbort);
+      resolve(value);
+    };
+    const onAbort = () => finish(undefined);
+    const timer = setTimeout(() => finish(ready(context.world())), ms);
+    signal.addEventListener('abort', onAbort);
+    const unsubscribe = context.onChange(() => {
+      const value = ready(context.world());
+      if (value !== undefined) finish(value);
+    });
+  });
+}
+
+/** States in which a backend may become usable by itself. */
+export const isComing = ({ state }: BackendView): boolean => state !== 'connected' && state !== 'stopping' && state !== 'stopped';
+
+/** What a local error tells a client in `data` or `_meta`: never arguments or secrets. */
+export interface ErrorMeta {
+  readonly server: string;
+  readonly reason: string;
+  readonly retryable: boolean;
+  readonly retryAfterMs?: number;
+}
+
+/** Facts of a local error for a client. */
+export function errorMeta(server: string, error: OnemcpError): ErrorMeta {
+  const { reason = error.code.replaceAll('_', '-'), retryable = true, retryAfterMs } = error.data ?? {};
+  return { server, reason, retryable, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+}

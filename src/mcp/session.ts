@@ -1,0 +1,195 @@
+import { OnemcpError, WireError } from '../errors.ts';
+import type { Json, JsonRpcMessage, RequestId } from '../world.ts';
+import { type Call, type Context, type Method, Serialized } from './method.ts';
+import { initializeResult } from './methods/initialize.ts';
+import type { ListView } from './view.ts';
+
+/** The kinds of `notifications/…/list_changed`; resources stand for templates too. */
+export type ListKind = 'tools' | 'prompts' | 'resources';
+const LIST_KINDS: readonly ListKind[] = ['tools', 'prompts', 'resources'];
+
+/** The lists a client knows of, by identity. */
+type Seen = Record<ListKind, readonly ListView[]>;
+
+/** One client's conversation, whatever carries it. */
+export interface Session {
+  readonly protocolVersion: string;
+  readonly initializeResult: Json;
+  /** Monotonic milliseconds of the last message from the client. */
+  readonly lastUsed: number;
+  readonly createdAt: number;
+  readonly inFlight: number;
+  /**
+   * Answers one request.
+   * @param notify what goes to the client before the answer, on the request's own stream
+   * @returns the response as text, or undefined if there is none because the client cancelled
+   */
+  request(message: JsonRpcMessage, notify: (message: JsonRpcMessage) => void): Promise<string | undefined>;
+  notification(message: JsonRpcMessage): void;
+  /** Tells the client of changed lists, each kind at most once, and only if it does not know them yet. */
+  announce(kinds: ReadonlySet<ListKind>): void;
+  /** Cancels everything in flight. */
+  close(): void;
+}
+
+export interface SessionPorts {
+  readonly context: Context;
+  readonly methods: ReadonlyMap<string, Method>;
+  /** Sends a message that belongs to no request. */
+  readonly send: (message: JsonRpcMessage) => void;
+  /** An unexpected exception: a bug. */
+  readonly onBug: (error: unknown) => void;
+}
+
+/** Begins a conversation with the client's `initialize`. MCP basic/lifecycle. */
+export function createSession(initialize: JsonRpcMessage, { context, methods, send, onBug }: SessionPorts): Session {
+  const result = initializeResult(initialize.params ?? {}, context);
+  /** By the client's own id; clients may use one id for several requests, so there can be several. */
+  const calls = new Map<RequestId, AbortController[]>();
+  const createdAt = context.now();
+  let seen = snapshot(context);
+  let lastUsed = createdAt;
+  let inFlight = 0;
+  let initialized = false;
+  let closed = false;
+
+  const track = (id: RequestId, controller: AbortController) => {
+    inFlight++;
+    context.traffic.enter();
+    const same = calls.get(id);
+    if (same) same.push(controller);
+    else calls.set(id, [controller]);
+  };
+  const untrack = (id: RequestId, controller: AbortController) => {
+    inFlight--;
+    context.traffic.leave();
+    lastUsed = context.now();
+    const same = calls.get(id);
+    if (!same || same.length === 1) return void calls.delete(id);
+    same.splice(same.indexOf(controller), 1);
+  };
+
+  const answer = async (message: JsonRpcMessage, call: Call): Promise<string | undefined> => {
+    const id = message.id as RequestId;
+    try {
+      const method = methods.get(call.method);
+      if (!method) throw unknownMethod(call.method);
+      if (inFlight > context.limits['session.maxInFlight']) throw tooMany(context.limits['session.maxInFlight']);
+      const value = await method.handle(call, context);
+      if (call.signal.aborted) return undefined;
+      if (call.method.endsWith('/list')) noteListed(call.method);
+      return responseText(id, value);
+    } catch (error) {
+      // MCP basic/utilities/cancellation: a cancelled request gets no response.
+      if (call.signal.aborted) return undefined;
+      if (!(error instanceof OnemcpError) && !(error instanceof WireError)) onBug(error);
+      return errorText(id, error);
+    }
+  };
+
+  /** A client that listed after a change need not be told of it. */
+  const noteListed = (method: string) => {
+    const now = snapshot(context);
+    if (method === 'tools/list') seen = { ...seen, tools: now.tools };
+    else if (method === 'prompts/list') seen = { ...seen, prompts: now.prompts };
+    else {
+      const index = method === 'resources/list' ? 0 : 1;
+      const resources = [...seen.resources];
+      resources[index] = now.resources[index] as ListView;
+      seen = { ...seen, resources };
+    }
+  };
+
+  return {
+    protocolVersion: result.protocolVersion,
+    initializeResult: result,
+    createdAt,
+    get lastUsed() {
+      return lastUsed;
+    },
+    get inFlight() {
+      return inFlight;
+    },
+
+    async request(message, notify) {
+      lastUsed = context.now();
+      const id = message.id as RequestId;
+      const controller = new AbortController();
+      let open = true;
+      track(id, controller);
+      const call: Call = {
+        id,
+        method: message.method as string,
+        params: message.params ?? {},
+        signal: controller.signal,
+        notify: (notification) => {
+          if (open && !controller.signal.aborted) notify(notification);
+        },
+      };
+      if (closed) controller.abort('the session has ended');
+      try {
+        return await answer(message, call);
+      } finally {
+        open = false;
+        untrack(id, controller);
+      }
+    },
+
+    notification({ method, params = {} }) {
+      lastUsed = context.now();
+      if (method === 'notifications/initialized') initialized = true;
+      if (method !== 'notifications/cancelled') return;
+      // The newest of several requests with the same id is meant; unknown and finished ones are ignored.
+      const { requestId, reason } = params;
+      calls
+        .get(requestId as RequestId)
+        ?.at(-1)
+        ?.abort(typeof reason === 'string' ? reason : 'cancelled by the client');
+    },
+
+    announce(kinds) {
+      if (!initialized || closed) return;
+      const now = snapshot(context);
+      for (const kind of LIST_KINDS) {
+        if (!kinds.has(kind) || now[kind].every((list, index) => list === seen[kind][index])) continue;
+        seen = { ...seen, [kind]: now[kind] };
+        send({ jsonrpc: '2.0', method: `notifications/${kind}/list_changed` });
+      }
+    },
+
+    close() {
+      closed = true;
+      for (const same of calls.values()) for (const controller of same) controller.abort('the session has ended');
+    },
+  };
+}
+
+function snapshot({ view, world }: Context): Seen {
+  const { tools, prompts, resources, templates } = view(world());
+  return { tools: [tools], prompts: [prompts], resources: [resources, templates] };
+}
+
+const unknownMethod = (method: string) => new OnemcpError('unknown_method', `Method not found: ${method.slice(0, 100)}`);
+
+const tooMany = (limit: number) =>
+  new OnemcpError('busy', `This session has ${limit} requests in flight, which is the limit; wait for one to be answered`, {
+    retryable: true,
+    retryAfterMs: 1000,
+  });
+
+/** A JSON-RPC response as text. */
+export function responseText(id: RequestId, result: Json | Serialized): string {
+  const text = result instanceof Serialized ? result.text : JSON.stringify(result);
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${text}}`;
+}
+
+/** A JSON-RPC error response as text; an unexpected exception shows nothing of itself. */
+export function errorText(id: RequestId | null, error: unknown): string {
+  return JSON.stringify({ jsonrpc: '2.0', id, error: errorObject(error) });
+}
+
+function errorObject(error: unknown): { code: number; message: string; data?: unknown } {
+  if (error instanceof WireError) return error.error;
+  if (error instanceof OnemcpError) return { code: error.rpcCode, message: error.message, ...(error.data && { data: error.data }) };
+  return { code: -32603, message: 'Internal error of onemcp; see its log' };
+}

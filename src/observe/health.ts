@@ -1,0 +1,137 @@
+import type { BackendView, World } from '../world.ts';
+
+export type HealthLevel = 'healthy' | 'degraded' | 'unhealthy';
+
+/** Facts that are not in the World. */
+export interface Vitals {
+  readonly version: string;
+  /** Seconds. */
+  readonly uptime: number;
+  /** Bytes. */
+  readonly heapUsed: number;
+  readonly heapTotal: number;
+  readonly rss: number;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly transport: 'http' | 'stdio';
+}
+
+export interface ServerHealth {
+  readonly name: string;
+  readonly status: BackendView['state'] | 'disabled';
+  readonly healthy: boolean;
+  readonly tags?: readonly string[];
+  readonly critical?: true;
+  /** ISO 8601. */
+  readonly since?: string;
+  readonly lastConnected?: string;
+  readonly lastError?: string;
+  /** ISO 8601, while retrying. */
+  readonly nextRetry?: string;
+  /** Consecutive failures, while there are any. */
+  readonly failures?: number;
+  /** Requests in flight, while connected. */
+  readonly inFlight?: number;
+  readonly pid?: number;
+  /** What is wrong with its lists. */
+  readonly notes?: readonly string[];
+}
+
+/** The body of `GET /health`. Times are ISO 8601, memory is in MiB, `uptime` in seconds. */
+export interface Health {
+  readonly status: HealthLevel;
+  readonly phase: World['phase'];
+  readonly timestamp: string;
+  readonly version: string;
+  readonly system: {
+    readonly uptime: number;
+    readonly memory: { readonly used: number; readonly total: number; readonly percentage: number; readonly rss: number };
+  };
+  readonly servers: {
+    readonly total: number;
+    readonly healthy: number;
+    readonly unhealthy: number;
+    readonly details: readonly ServerHealth[];
+  };
+  readonly configuration: {
+    readonly loaded: boolean;
+    readonly serverCount: number;
+    readonly enabledCount: number;
+    readonly disabledCount: number;
+    readonly authEnabled: boolean;
+    readonly transport: 'http' | 'stdio';
+  };
+}
+
+/**
+ * How the whole is: `unhealthy` when no enabled backend is usable or a critical one is down, `degraded` when any is, or
+ * while the gateway is going down.
+ */
+export function healthLevel({ phase, backends }: World): HealthLevel {
+  const views = [...backends.values()];
+  const down = views.filter((view) => view.state !== 'connected');
+  if (down.some(({ critical }) => critical)) return 'unhealthy';
+  if (views.length > 0 && down.length === views.length) return 'unhealthy';
+  return down.length > 0 || (phase !== 'running' && phase !== 'booting') ? 'degraded' : 'healthy';
+}
+
+/** Ready: configuration loaded, listening, not draining. */
+export const isReady = ({ phase, config }: World): boolean => config.loaded && phase === 'running';
+
+/** HTTP status of a health level. */
+export const healthStatus = (level: HealthLevel): 200 | 503 => (level === 'unhealthy' ? 503 : 200);
+
+/** The World as the guide's health document: a pure projection, nothing is remembered. */
+export function health(world: World, vitals: Vitals): Health {
+  const views = [...world.backends.values()];
+  const disabled: ServerHealth[] = world.config.disabled.map((name) => ({ name, status: 'disabled', healthy: false }));
+  const details = [...views.map(serverHealth), ...disabled];
+  const healthy = views.filter(({ state }) => state === 'connected').length;
+  return {
+    status: healthLevel(world),
+    phase: world.phase,
+    timestamp: iso(vitals.now),
+    version: vitals.version,
+    system: {
+      uptime: Math.floor(vitals.uptime),
+      memory: {
+        used: mebibytes(vitals.heapUsed),
+        total: mebibytes(vitals.heapTotal),
+        percentage: Math.round((vitals.heapUsed / vitals.heapTotal) * 1000) / 10,
+        rss: mebibytes(vitals.rss),
+      },
+    },
+    servers: { total: details.length, healthy, unhealthy: views.length - healthy, details },
+    configuration: {
+      loaded: world.config.loaded,
+      serverCount: world.config.serverCount,
+      enabledCount: views.length,
+      disabledCount: disabled.length,
+      authEnabled: false,
+      transport: vitals.transport,
+    },
+  };
+}
+
+function serverHealth(view: BackendView): ServerHealth {
+  const { name, state, tags, since, lastConnected, lastError, retryAt, failures, session, notes } = view;
+  const connected = state === 'connected';
+  return {
+    name,
+    status: state,
+    healthy: connected,
+    tags,
+    ...(view.critical && { critical: true as const }),
+    since: iso(since),
+    ...(lastConnected !== undefined && { lastConnected: iso(lastConnected) }),
+    ...(lastError && !connected && { lastError: lastError.message }),
+    ...(retryAt !== undefined && { nextRetry: iso(retryAt) }),
+    ...(failures > 0 && { failures }),
+    ...(session && { inFlight: session.inFlight }),
+    ...(session?.pid !== undefined && { pid: session.pid }),
+    ...(notes.length > 0 && { notes }),
+  };
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+const mebibytes = (bytes: number): number => Math.round((bytes / 1024 / 1024) * 10) / 10;

@@ -1,0 +1,102 @@
+import type { Writable } from 'node:stream';
+import { type ConsolaInstance, createConsola, type LogObject } from 'consola';
+
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export const LOG_FORMATS = ['pretty', 'json'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+/** One line worth reading: a stable dotted event name and plain fields. */
+export type Log = (level: LogLevel, event: string, fields?: Readonly<Record<string, unknown>>) => void;
+
+export interface LogOptions {
+  readonly format: LogFormat;
+  readonly level: LogLevel;
+  /** Always stderr in the product: stdout belongs to JSON-RPC. */
+  readonly stream: Writable;
+  readonly colors: boolean;
+  /** Replaces every known secret with `***`. */
+  readonly redact: (text: string) => string;
+}
+
+export interface Logger {
+  readonly log: Log;
+  /** Text for people only, such as the table at the start; left out of JSON logs. */
+  readonly print: (text: string) => void;
+}
+
+const CONSOLA_LEVELS: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 3, debug: 4 };
+
+/** Bytes that may wait for a log pipe that nobody reads; beyond, lines are dropped and counted. */
+const MAX_QUEUED = 1024 * 1024;
+
+/** The one place that writes to a stream: consola as the face, one line an event, secrets and terminal escapes removed. */
+export function createLogger({ format, level, stream, colors, redact }: LogOptions): Logger {
+  let dropped = 0;
+  stream.on('error', () => {}); // a closed log pipe must not end the gateway
+
+  const write = (line: string) => {
+    if (stream.writableLength > MAX_QUEUED) return void dropped++;
+    if (dropped > 0) {
+      stream.write(
+        `${format === 'json' ? JSON.stringify({ ts: new Date().toISOString(), level: 'warn', event: 'log.dropped', lines: dropped }) : `${dropped} log lines were dropped`}\n`,
+      );
+      dropped = 0;
+    }
+    stream.write(`${line}\n`);
+  };
+  const line = format === 'json' ? jsonLine : prettyLine(colors);
+  const consola: ConsolaInstance = createConsola({
+    level: CONSOLA_LEVELS[level],
+    throttle: 0,
+    reporters: [{ log: (entry) => write(redact(line(entry))) }],
+  });
+
+  return {
+    log: (at, event, fields = {}) => consola[at](event, fields),
+    print: (text) => {
+      if (format === 'pretty' && CONSOLA_LEVELS[level] >= CONSOLA_LEVELS.info) for (const row of text.split('\n')) write(redact(row));
+    },
+  };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const partsOf = ({ args }: LogObject): [event: string, fields: Fields] => {
+  const [event, fields] = args as [string, Fields | undefined];
+  return [event, fields ?? {}];
+};
+
+function jsonLine(entry: LogObject): string {
+  const [event, fields] = partsOf(entry);
+  return escapeControls(JSON.stringify({ ts: entry.date.toISOString(), level: entry.type, event, ...fields }));
+}
+
+const ICONS: Readonly<Record<string, readonly [icon: string, color: number]>> = {
+  error: ['✖', 31],
+  warn: ['⚠', 33],
+  info: ['●', 36],
+  debug: ['·', 90],
+};
+
+function prettyLine(colors: boolean): (entry: LogObject) => string {
+  const paint = (code: number, text: string) => (colors ? `\u001b[${code}m${text}\u001b[0m` : text);
+  return (entry) => {
+    const [event, { message, ...fields }] = partsOf(entry);
+    const [icon, color] = ICONS[entry.type] ?? ['●', 36];
+    const time = entry.date.toTimeString().slice(0, 8);
+    const rest = Object.entries(fields)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => `${key}=${typeof value === 'string' && /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value)}`);
+    const text = message === undefined ? event : String(message);
+    return `${paint(90, time)} ${paint(color, icon)} ${escapeControls(text)}${rest.length > 0 ? ` ${paint(90, escapeControls(rest.join(' ')))}` : ''}`;
+  };
+}
+
+/** Text of a backend must not move the cursor, forge a line or turn the reading direction round. */
+export function escapeControls(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}

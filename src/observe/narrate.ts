@@ -1,0 +1,45 @@
+import { type Observable, pairwise, type Subscription } from 'rxjs';
+import type { BackendView, World } from '../world.ts';
+import type { Log } from './log.ts';
+
+/** One line for each transition worth reading. */
+export function narrate(world$: Observable<World>, log: Log): Subscription {
+  return world$.pipe(pairwise()).subscribe(([before, after]) => {
+    if (before.phase !== after.phase) narratePhase(after, log);
+    for (const view of after.backends.values()) {
+      const known = before.backends.get(view.name);
+      if (known === view) continue;
+      if (known?.state !== view.state) narrateState(view, known, log);
+      if (known?.notes !== view.notes)
+        for (const note of view.notes.slice(0, 20)) log('warn', 'backend.note', { message: `${view.name}: ${note}`, backend: view.name });
+    }
+  });
+}
+
+function narratePhase({ phase }: World, log: Log): void {
+  if (phase === 'draining') log('info', 'gateway.draining', { message: 'draining: calls in flight may finish, new sessions are refused' });
+  if (phase === 'stopping') log('info', 'gateway.stopping', { message: 'stopping the servers' });
+}
+
+function narrateState(view: BackendView, known: BackendView | undefined, log: Log): void {
+  const { name, state, lastError, items, failures } = view;
+  const backend = { backend: name };
+  if (state === 'connected') {
+    const again = view.connects > 1 ? 'connected again' : 'connected';
+    const counts = (['tools', 'prompts', 'resources'] as const)
+      .filter((kind) => items[kind].length > 0)
+      .map((kind) => `${items[kind].length} ${kind}`);
+    log('info', 'backend.connected', {
+      message: `${name}: ${again} in ${view.since - (known?.since ?? view.since)} ms (${counts.join(', ') || 'nothing to offer'})`,
+      ...backend,
+      pid: view.session?.pid,
+    });
+  } else if (state === 'error') {
+    log('error', 'backend.error', { message: `${name}: ${lastError?.message ?? 'failed'}`, ...backend, code: lastError?.code });
+  } else if (state === 'retrying') {
+    const delay = view.retryAt === undefined ? 0 : view.retryAt - view.since;
+    log('warn', 'backend.retrying', { message: `${name}: next start in ${(delay / 1000).toFixed(1)} s (failure ${failures})`, ...backend });
+  } else {
+    log('debug', `backend.${state}`, { message: `${name}: ${state}`, ...backend });
+  }
+}
