@@ -35,9 +35,11 @@ export function createSystem({ config, io, ports, clientInfo, settle, inspect }:
   const { limits } = config;
   /** Starts that were given up and are still being cleaned up, by backend. */
   const leftovers = new Map<string, Promise<unknown>>();
+  const turn = createTurns();
 
   const open = fromPromise<Opened, Parameters<typeof openBackend>[0]>(async ({ input, signal }) => {
     await leftovers.get(input.spec.name);
+    await turn();
     signal.throwIfAborted();
     const opening = openBackend(input, { io, clientInfo }, signal);
     leftovers.set(
@@ -100,6 +102,18 @@ export function createSystem({ config, io, ports, clientInfo, settle, inspect }:
       root.send({ type: 'DRAIN' });
       return done;
     },
+  };
+}
+
+/**
+ * One start an event-loop iteration: a spawn blocks for milliseconds, and clients are to be answered between two of them.
+ */
+function createTurns(): () => Promise<void> {
+  let last = Promise.resolve();
+  return () => {
+    const turn = last;
+    last = turn.then(() => new Promise((resolve) => setImmediate(resolve)));
+    return turn;
   };
 }
 

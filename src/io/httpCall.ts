@@ -1,7 +1,7 @@
 import { OnemcpError } from '../errors.ts';
 import type { JsonRpcMessage, RequestId } from '../world.ts';
 import { type AnswerHandlers, readAnswer } from './httpAnswer.ts';
-import type { Exchange, HttpClient } from './httpClient.ts';
+import type { Exchange, HttpClient, HttpRequest } from './httpClient.ts';
 import { type HttpFailure, type HttpHeaders, invalidAnswer } from './httpErrors.ts';
 
 /** What every exchange of one Streamable HTTP connection shares. */
@@ -61,8 +61,30 @@ export function createCall(context: HttpContext, message: JsonRpcMessage, handle
     handlers.onfail(failure);
   };
 
-  const reading = (more: Pick<AnswerHandlers, 'onhead' | 'onend' | 'onfail'>): AnswerHandlers => ({
-    ...more,
+  const brokenOff = (cause?: HttpFailure): HttpFailure => ({
+    error: new OnemcpError(
+      'connection_failed',
+      `"${target.name}" ended its event stream before it had answered`,
+      { server: target.name, reason: 'stream-ended', retryable: true },
+      cause?.error,
+    ),
+    lost: cause?.lost ?? false,
+  });
+
+  const over = (): boolean => {
+    clearTimeout(timer);
+    return settled || aborted;
+  };
+
+  const resumeOrFail = (cause?: HttpFailure) => {
+    if (lastEventId === undefined || ++barren > MAX_BARREN_RESUMES) fail(cause ?? brokenOff());
+    else timer = setTimeout(() => exchangeWith('GET'), retryMs);
+  };
+
+  const answer: AnswerHandlers = {
+    onhead(headers) {
+      if (!over()) handlers.onhead?.(headers);
+    },
     onmessage(received, streamed) {
       if (aborted) return;
       const isAnswer = received.method === undefined && (received.id === id || (received.error !== undefined && received.id == null));
@@ -78,76 +100,30 @@ export function createCall(context: HttpContext, message: JsonRpcMessage, handle
     onretry(ms) {
       retryMs = Math.min(ms, MAX_RETRY_MS);
     },
-  });
-
-  const brokenOff = (cause?: HttpFailure): HttpFailure => ({
-    error: new OnemcpError(
-      'connection_failed',
-      `"${target.name}" ended its event stream before it had answered`,
-      { server: target.name, reason: 'stream-ended', retryable: true },
-      cause?.error,
-    ),
-    lost: cause?.lost ?? false,
-  });
-
-  /** The stream of the POST, or of a resumption, is over without the answer. */
-  const resumeOrFail = (cause?: HttpFailure) => {
-    if (lastEventId === undefined || ++barren > MAX_BARREN_RESUMES) fail(cause ?? brokenOff());
-    else timer = setTimeout(resume, retryMs);
+    onend(form) {
+      if (over()) return;
+      if (form === 'stream') resumeOrFail();
+      else if (form === 'json') fail(invalidAnswer(target, 'JSON that does not answer the request'));
+      else fail(invalidAnswer(target, 'no content where an answer was due'));
+    },
+    onfail(failure) {
+      if (over()) return;
+      if (failure.lost) resumeOrFail(failure);
+      else fail(lastEventId !== undefined && failure.status !== undefined ? brokenOff(failure) : failure);
+    },
   };
 
-  /** Nothing more comes from the exchange. True: that is as it should be. */
-  const over = (): boolean => {
-    clearTimeout(timer);
-    return settled || aborted;
-  };
-
-  const resume = () => {
-    exchange = client.send(
-      { method: 'GET', headers: context.streamHeaders(lastEventId) },
-      readAnswer(
-        target,
-        { maxBytes, maxDepth, badEvent: 'fail' },
-        reading({
-          onend() {
-            if (!over()) resumeOrFail();
-          },
-          onfail(failure) {
-            if (over()) return;
-            if (failure.lost) resumeOrFail(failure);
-            else fail(failure.status === undefined ? failure : brokenOff(failure));
-          },
-        }),
-      ),
-    );
+  const exchangeWith = (method: 'POST' | 'GET') => {
+    const request: HttpRequest =
+      method === 'POST'
+        ? { method, headers: context.postHeaders(), body: JSON.stringify(message) }
+        : { method, headers: context.streamHeaders(lastEventId) };
+    exchange = client.send(request, readAnswer(target, { maxBytes, maxDepth, badEvent: 'fail' }, answer));
+    if (aborted) exchange.abort();
   };
 
   return {
-    start() {
-      exchange = client.send(
-        { method: 'POST', headers: context.postHeaders(), body: JSON.stringify(message) },
-        readAnswer(
-          target,
-          { maxBytes, maxDepth, badEvent: 'fail' },
-          reading({
-            onhead: (headers) => {
-              if (!aborted) handlers.onhead?.(headers);
-            },
-            onend(form) {
-              if (over()) return;
-              if (form === 'stream') return resumeOrFail();
-              fail(invalidAnswer(target, form === 'json' ? 'JSON that does not answer the request' : 'no content where an answer was due'));
-            },
-            onfail(failure) {
-              if (over()) return;
-              if (failure.lost) resumeOrFail(failure);
-              else fail(failure);
-            },
-          }),
-        ),
-      );
-      if (aborted) exchange.abort();
-    },
+    start: () => exchangeWith('POST'),
     abort() {
       aborted = true;
       clearTimeout(timer);

@@ -5,7 +5,8 @@ import type { Log } from './log.ts';
 /** One line for each transition worth reading. */
 export function narrate(world$: Observable<World>, log: Log): Subscription {
   return world$.pipe(pairwise()).subscribe(([before, after]) => {
-    if (before.phase !== after.phase) narratePhase(after, log);
+    // Nothing was ever started when it stops while booting.
+    if (before.phase !== after.phase && before.phase !== 'booting') narratePhase(after, log);
     for (const view of after.backends.values()) {
       const known = before.backends.get(view.name);
       if (known === view) continue;

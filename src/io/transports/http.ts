@@ -8,6 +8,7 @@ import { createCall, type HttpCall, type HttpContext } from '../httpCall.ts';
 import { createHttpClient, type HttpClient } from '../httpClient.ts';
 import type { HttpFailure } from '../httpErrors.ts';
 import { type Listening, listen } from '../httpListen.ts';
+import { InFlight } from '../inFlight.ts';
 import type { BackendTransport } from './transport.ts';
 
 const PROBE_MS = 5_000;
@@ -48,7 +49,7 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps): BackendTranspor
   let probing = false;
   let internalIds = 0;
   let closing: Promise<void> | undefined;
-  const calls = new Map<RequestId, HttpCall>();
+  const calls = new InFlight<HttpCall>();
 
   const sessionHeaders = () => ({ 'mcp-protocol-version': version, 'mcp-session-id': session });
 
@@ -78,9 +79,15 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps): BackendTranspor
   const abortAll = () => {
     listening?.stop();
     listening = undefined;
-    for (const call of calls.values()) call.abort();
-    calls.clear();
+    for (const call of calls.takeAll()) call.abort();
     held = undefined;
+  };
+
+  const giveUp = (id: RequestId) => {
+    const flight = calls.find(id);
+    if (!flight) return;
+    calls.remove(flight);
+    flight.value.abort();
   };
 
   const lost = (error: OnemcpError) => {
@@ -97,7 +104,6 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps): BackendTranspor
     onanswer: (answer: JsonRpcMessage) => void,
     onfail: (failure: HttpFailure) => void,
   ) => {
-    const id = message.id as RequestId;
     const created = createCall(context!, message, {
       ...(message.method === 'initialize' && {
         onhead(headers) {
@@ -109,15 +115,15 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps): BackendTranspor
       }),
       onmessage: (received) => transport.onmessage?.(received, origin),
       onanswer(answer) {
-        calls.delete(id);
+        calls.remove(flight);
         onanswer(answer);
       },
       onfail(failure) {
-        calls.delete(id);
+        calls.remove(flight);
         onfail(failure);
       },
     });
-    calls.set(id, created);
+    const flight = calls.add(message.id as RequestId, created);
     created.start();
   };
 
@@ -188,8 +194,7 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps): BackendTranspor
   ) => {
     const id = `onemcp-${method}-${++internalIds}`;
     const timer = setTimeout(() => {
-      calls.get(id)?.abort();
-      calls.delete(id);
+      giveUp(id);
       if (phase === 'open') done(undefined);
     }, timeoutMs).unref();
     const settle = (outcome: JsonRpcMessage | HttpFailure) => {
@@ -293,8 +298,7 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps): BackendTranspor
       if (phase === 'open' && context) dispatch(message, false);
     },
     forget(id) {
-      calls.get(id)?.abort();
-      calls.delete(id);
+      giveUp(id);
       held = held?.filter(({ message }) => message.id !== id || message.method === undefined);
     },
     close() {

@@ -1,6 +1,6 @@
 import type { RemoteBackendSpec } from '../../config/config.ts';
 import { OnemcpError } from '../../errors.ts';
-import type { JsonRpcMessage, RequestId } from '../../world.ts';
+import type { JsonRpcMessage } from '../../world.ts';
 import type { IoDeps } from '../deps.ts';
 import { readAnswer } from '../httpAnswer.ts';
 import { createHttpClient, type Exchange, type HttpClient } from '../httpClient.ts';
@@ -27,15 +27,12 @@ export function openSse(spec: RemoteBackendSpec, deps: IoDeps): BackendTransport
   let held: JsonRpcMessage[] | undefined;
   let rejectStart: ((error: OnemcpError) => void) | undefined;
   let closing: Promise<void> | undefined;
-  const posts = new Map<RequestId, Exchange>();
 
   const broken = (reason: string, says: string) =>
     new OnemcpError('connection_failed', `"${name}" ${says}`, { server: name, reason, retryable: true });
 
   const abortAll = () => {
     stream?.abort();
-    for (const post of posts.values()) post.abort();
-    posts.clear();
     held = undefined;
   };
 
@@ -85,7 +82,6 @@ export function openSse(spec: RemoteBackendSpec, deps: IoDeps): BackendTransport
     const id = message.method === undefined ? undefined : message.id;
     const onfail = (failure: HttpFailure) => {
       if (phase !== 'open') return;
-      if (id !== undefined) posts.delete(id);
       const { error, status, rpc } = failure;
       if (status === 404 || status === 410) {
         return lost(
@@ -102,28 +98,23 @@ export function openSse(spec: RemoteBackendSpec, deps: IoDeps): BackendTransport
       ondone?.();
     };
     postHeaders ??= client!.headers({ 'content-type': 'application/json', 'mcp-protocol-version': version });
-    const exchange = client!.send(
+    client!.send(
       { method: 'POST', path: endpoint as string, headers: postHeaders, body: JSON.stringify(message) },
-      {
-        // The answer comes on the event stream; what the POST is answered with matters only when it is an error.
-        ...readAnswer(
-          client!.target,
-          { maxBytes, maxDepth, badEvent: 'skip' },
-          {
-            onhead: () => ondone?.(),
-            onmessage() {},
-            onend() {
-              if (id !== undefined) posts.delete(id);
-            },
-            onfail(failure) {
-              if (failure.status !== undefined || failure.lost) onfail(failure);
-              else ondone?.();
-            },
+      // The answer comes on the event stream; what the POST is answered with matters only when it is an error.
+      readAnswer(
+        client!.target,
+        { maxBytes, maxDepth, badEvent: 'skip' },
+        {
+          onhead: () => ondone?.(),
+          onmessage() {},
+          onend() {},
+          onfail(failure) {
+            if (failure.status !== undefined || failure.lost) onfail(failure);
+            else ondone?.();
           },
-        ),
-      },
+        },
+      ),
     );
-    if (id !== undefined) posts.set(id, exchange);
   };
 
   const dispatch = (message: JsonRpcMessage) => {
@@ -166,8 +157,6 @@ export function openSse(spec: RemoteBackendSpec, deps: IoDeps): BackendTransport
       if (phase === 'open') dispatch(message);
     },
     forget(id) {
-      posts.get(id)?.abort();
-      posts.delete(id);
       held = held?.filter((message) => message.id !== id || message.method === undefined);
     },
     close() {
