@@ -83,9 +83,11 @@ class Connection {
     if (this.#reference?.(answer.body, id)) return;
     const text = payload(answer);
     const message = JSON.parse(text);
-    const names = message.result?.tools?.map((tool) => tool.name) ?? [];
-    if (message.id !== id || names.length !== plan.tools || !names.every((name, index) => name === (index ? `tool_${index}` : 'echo'))) {
-      throw new Error(`wrong list: ${names.length} tools, ${text.slice(0, 200)}`);
+    // In any order: a gateway may sort its lists.
+    const names = new Set(message.result?.tools?.map((tool) => tool.name));
+    const complete = Array.from({ length: plan.tools }, (_, index) => (index ? `tool_${index}` : 'echo')).every((name) => names.has(name));
+    if (message.id !== id || message.result?.tools?.length !== plan.tools || !complete) {
+      throw new Error(`wrong list: ${names.size} tools, ${text.slice(0, 200)}`);
     }
     this.#reference = sameButId(answer.body, id);
   }

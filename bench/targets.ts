@@ -7,11 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Child, startChild } from './children.ts';
 
-const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const STDIO_BACKEND = file('./backends/stdio.mjs');
-const HTTP_BACKEND = file('./backends/http.mjs');
-const FORWARDER = file('./forwarder.mjs');
-const GATEWAY = file('../dist/main.js');
+const STDIO_BACKEND = fileURLToPath(new URL('./backends/stdio.mjs', import.meta.url));
+const HTTP_BACKEND = fileURLToPath(new URL('./backends/http.mjs', import.meta.url));
+const FORWARDER = fileURLToPath(new URL('./forwarder.mjs', import.meta.url));
+const GATEWAY = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const READY_MS = 30_000;
 
 /** A running endpoint and the process whose CPU and memory count as its own. */
@@ -23,7 +22,7 @@ export interface Target {
 }
 
 /** The backends of a gateway or forwarder: stdio servers of its own, or one that already listens. */
-export type Behind = { readonly stdio: number; readonly tools?: number } | { readonly url: string };
+type Behind = { readonly stdio: number; readonly tools?: number } | { readonly url: string };
 
 /** How to start a target. */
 export interface TargetOptions {
@@ -57,13 +56,11 @@ export async function startForwarder({ behind, probe, early }: TargetOptions): P
 export async function startGateway({ behind, probe, early }: TargetOptions): Promise<Target> {
   if (!gatewayIsBuilt()) throw new Error('dist/main.js does not exist: npm run build');
   const port = await freePort();
-  const folder = mkdtempSync(join(tmpdir(), 'onemcp-bench-'));
-  const config = join(folder, 'mcp.json');
+  const config = join(configFolder(), `mcp-${port}.json`);
   writeFileSync(config, JSON.stringify(gatewayConfig(behind)));
   const args = [GATEWAY, 'run', config, '--port', String(port), '--host', '127.0.0.1', '--log-level', 'error'];
   const child = startChild({ name: 'onemcp', args, probe: probe ?? false });
-  const forget = () => rmSync(folder, { recursive: true, force: true });
-  const gateway = target('onemcp', child, `http://127.0.0.1:${port}/mcp`, forget);
+  const gateway = target('onemcp', child, `http://127.0.0.1:${port}/mcp`);
   try {
     if (!early) await allConnected(gateway, 'url' in behind ? 1 : behind.stdio);
   } catch (error) {
@@ -95,16 +92,20 @@ async function allConnected({ url, child }: Target, count: number): Promise<void
   }
 }
 
-function target(name: string, child: Child, url: string, after = () => {}): Target {
-  return {
-    name,
-    url,
-    child,
-    async stop() {
-      await child.stop();
-      after();
-    },
-  };
+function target(name: string, child: Child, url: string): Target {
+  return { name, url, child, stop: child.stop };
+}
+
+let folder: string | undefined;
+
+/** One folder for all configurations of this run; removed at its end, an interrupted one included. */
+function configFolder(): string {
+  if (folder === undefined) {
+    const created = mkdtempSync(join(tmpdir(), 'onemcp-bench-'));
+    process.once('exit', () => rmSync(created, { recursive: true, force: true }));
+    folder = created;
+  }
+  return folder;
 }
 
 /** A port nobody listens on; someone else could take it before we do, which then shows as a failed start. */

@@ -1,8 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable, Writable } from 'node:stream';
 import { createSystem } from './actors/system.ts';
 import type { Config } from './config/config.ts';
 import { createApp } from './http/app.ts';
+import { createHostGuard } from './http/guard/host.ts';
+import { postFromNode } from './http/mcp.ts';
 import { type HttpServer, listen } from './http/server.ts';
 import { createSessions } from './http/sessions.ts';
 import { createStreams } from './http/streams.ts';
@@ -104,8 +107,11 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   const sessions = createSessions(limits, now);
   const streams = createStreams({ keepAlive: limits['sse.keepAlive'], queueBytes: limits['sse.queueBytes'] });
+  const mcp = { context, methods, sessions, streams, onBug };
+  const guard = createHostGuard({ trustedHosts: [config.host, ...config.trustedHosts], allowedOrigins: config.allowedOrigins });
   const app = createApp({
-    mcp: { context, methods, sessions, streams, onBug },
+    guard,
+    mcp,
     health: {
       world: system.world,
       health: () => {
@@ -114,9 +120,14 @@ export function createGateway(options: GatewayOptions): Gateway {
       },
     },
     inspect: inspection && { inspection, streams },
-    trustedHosts: [config.host, ...config.trustedHosts],
-    allowedOrigins: config.allowedOrigins,
   });
+  /** The hot path: a POST to /mcp behind the same guard as every other route, without a `Request` and `Response` of its own. */
+  const express = (incoming: IncomingMessage, outgoing: ServerResponse): boolean => {
+    if (incoming.method !== 'POST' || incoming.url !== '/mcp') return false;
+    if (guard(incoming.headers.host, incoming.headers.origin)) return false;
+    postFromNode(incoming, outgoing, mcp);
+    return true;
+  };
 
   const connections = new Set<ReturnType<typeof createConnection>>();
   const world$ = worldStream(system);
@@ -154,7 +165,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     onChange: system.onChange,
     fetch: (request) => app.fetch(request),
     async listen() {
-      server = await listen({ fetch: app.fetch as never, host: config.host, port: config.port, limits });
+      server = await listen({ fetch: app.fetch as never, express, host: config.host, port: config.port, limits });
       run();
       return { url: server.url, port: server.port };
     },

@@ -41,8 +41,16 @@ export interface BackendInfo {
   readonly instructions?: string;
 }
 
+/** The part of an `AbortSignal` that we use. */
+export interface CancelSignal {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
 export interface RequestOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
   /** Longest silence, milliseconds; progress resets it. */
   readonly timeoutMs?: number;
   readonly totalTimeoutMs?: number;

@@ -10,7 +10,7 @@ const PLANS: readonly Plan[] = [
   { concurrency: 16, calls: 12_000 },
   { concurrency: 64, calls: 12_000 },
 ];
-const QUICK: readonly Plan[] = PLANS.map((plan) => ({ ...plan, calls: 1_000 }));
+const QUICK: readonly Plan[] = PLANS.map((plan) => ({ ...plan, calls: 500 }));
 
 /** Echo calls of about 100 bytes at concurrency 1, 16 and 64. */
 export const calls: Measure = async (context) => {

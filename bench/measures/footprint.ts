@@ -4,7 +4,7 @@ import { openFiles } from '../proc.ts';
 import type { Footprint } from '../results.ts';
 import type { Target } from '../targets.ts';
 
-const SETTLE_MS = 1_000;
+const SETTLE_MS = 700;
 
 /** RSS, heap with external memory, and descriptors, after a pause for closing sockets and a garbage collection. */
 export async function footprint({ child }: Target): Promise<Footprint> {

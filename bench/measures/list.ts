@@ -13,7 +13,7 @@ export const list: Measure = async (context) => {
     'forwarder→stdio': () => startForwarder({ behind }),
     'onemcp→stdio': () => startGateway({ behind }),
   });
-  const plan = { concurrency: 4, calls: context.quick ? 100 : 600, method: 'tools/list', tools: TOOLS } as const;
+  const plan = { concurrency: 4, calls: context.quick ? 60 : 600, method: 'tools/list', tools: TOOLS } as const;
   context.results.list = await race(context, entrants, [plan]);
   await stopTogether(entrants);
 };

@@ -8,13 +8,12 @@ import { footprint } from './footprint.ts';
 import type { Measure } from './measure.ts';
 
 const BACKENDS = 20;
-const IDLE_MS = 3_000;
 
 /** Of the gateway process only: what its backends use is theirs. */
 export const memory: Measure = async (context) => {
   if (!context.gateway) return;
   try {
-    const idle = await idleFootprint();
+    const idle = await idleFootprint(context.quick ? 500 : 3_000);
     context.say(`idle with ${BACKENDS} backends: ${(idle.idleRss / 2 ** 20).toFixed(1)} MiB`);
     const sessions = await sessionFootprint(context.quick ? 200 : 1_000);
     context.say(`a session: ${sessions.perSession.heap.toFixed(0)} bytes of heap, with a stream ${sessions.perStream.heap.toFixed(0)}`);
@@ -24,10 +23,10 @@ export const memory: Measure = async (context) => {
   }
 };
 
-async function idleFootprint(): Promise<Pick<Memory, 'idleRss' | 'idle'>> {
+async function idleFootprint(idleMs: number): Promise<Pick<Memory, 'idleRss' | 'idle'>> {
   const gateway = await startGateway({ behind: { stdio: BACKENDS }, probe: true });
   try {
-    await sleep(IDLE_MS);
+    await sleep(idleMs);
     const idleRss = residentBytes(gateway.child.pid);
     return { idleRss, idle: await footprint(gateway) };
   } finally {

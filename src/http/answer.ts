@@ -2,12 +2,25 @@ import { OnemcpError } from '../errors.ts';
 import { errorText } from '../mcp/session.ts';
 import type { RequestId } from '../world.ts';
 import { JSON_HEADERS } from './exchange.ts';
+import { type Outlet, webOutlet } from './outlet.ts';
 
 /** An HTTP answer that carries only an error: its status by the table of errors.ts, a JSON-RPC error as the body. */
-export function errorAnswer(error: OnemcpError, id: RequestId | null = null): Response {
-  const seconds = Math.ceil((error.data?.retryAfterMs ?? 5000) / 1000);
-  const retry = error.httpStatus === 503 || error.httpStatus === 429 ? { 'retry-after': String(seconds) } : undefined;
-  return new Response(errorText(id, error), { status: error.httpStatus, headers: { ...JSON_HEADERS, ...retry } });
+export function answerError(outlet: Outlet, error: OnemcpError, id: RequestId | null = null): void {
+  const { httpStatus, data } = error;
+  const retry = { 'retry-after': String(Math.ceil((data?.retryAfterMs ?? 5000) / 1000)) };
+  outlet.whole(httpStatus, { ...JSON_HEADERS, ...((httpStatus === 503 || httpStatus === 429) && retry) }, errorText(id, error));
+}
+
+/** The same as a `Response`. */
+export function errorAnswer(error: OnemcpError): Response {
+  let answer: Response | undefined;
+  answerError(
+    webOutlet((response) => {
+      answer = response;
+    }),
+    error,
+  );
+  return answer as Response;
 }
 
 /** 405 with the methods that are allowed. */

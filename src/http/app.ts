@@ -1,20 +1,21 @@
 import { Hono } from 'hono';
 import { OnemcpError } from '../errors.ts';
 import { errorAnswer } from './answer.ts';
-import type { Env } from './body.ts';
-import { type HostGuardOptions, hostGuard } from './guard/host.ts';
+import type { Env } from './env.ts';
+import { type HostGuard, hostGuard } from './guard/host.ts';
 import { type HealthOptions, healthRoutes } from './health.ts';
 import { type InspectOptions, inspectRoutes } from './inspect.ts';
 import { type McpOptions, mcpRoutes } from './mcp.ts';
 
-export interface AppOptions extends HostGuardOptions {
+export interface AppOptions {
+  readonly guard: HostGuard;
   readonly mcp: McpOptions;
   readonly health: HealthOptions;
   readonly inspect?: InspectOptions | undefined;
 }
 
 /** Every route. Health comes before the guard: probes use addresses of their own. */
-export function createApp({ mcp, health, inspect, ...guard }: AppOptions): Hono<Env> {
+export function createApp({ guard, mcp, health, inspect }: AppOptions): Hono<Env> {
   const app = new Hono<Env>();
   app.route('/health', healthRoutes(health));
   app.use(hostGuard(guard));

@@ -1,49 +1,47 @@
 import type { IncomingMessage } from 'node:http';
-import type { HttpBindings } from '@hono/node-server';
-import type { Context } from 'hono';
 import { OnemcpError } from '../errors.ts';
 
-/** The environment of a request: Node's own objects, absent when the app is called without a server. */
-export type Env = { Bindings: Partial<HttpBindings> };
+/** How a body ends: with its text, or with an error (`body_too_large`, `parse_error` when the client goes away). */
+export type BodyDone = (error: OnemcpError | undefined, text: string) => void;
 
-/**
- * The body as text, counted while it streams.
- * @throws OnemcpError `body_too_large`, `parse_error` when the client goes away
- */
-export function readBody(c: Context<Env>, maxBytes: number): Promise<string> {
-  if (Number(c.req.header('content-length') ?? 0) > maxBytes) return Promise.reject(tooLarge(maxBytes));
-  return c.env?.incoming ? readIncoming(c.env.incoming, maxBytes) : readStream(c.req.raw, maxBytes);
+/** The body of a request of Node's HTTP server as text, counted while it streams. */
+export function readIncoming(incoming: IncomingMessage, maxBytes: number, done: BodyDone): void {
+  if (Number(incoming.headers['content-length'] ?? 0) > maxBytes) {
+    incoming.resume();
+    return done(tooLarge(maxBytes), '');
+  }
+  let first: Buffer | undefined;
+  let more: Buffer[] | undefined;
+  let bytes = 0;
+  const onData = (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > maxBytes) {
+      incoming.off('data', onData).off('end', onEnd).off('close', onClose).resume();
+      return done(tooLarge(maxBytes), '');
+    }
+    if (first === undefined) first = chunk;
+    else if (more) more.push(chunk);
+    else more = [first, chunk];
+  };
+  const onEnd = () => {
+    incoming.off('close', onClose);
+    done(undefined, more ? Buffer.concat(more).toString() : (first?.toString() ?? ''));
+  };
+  const onClose = () => done(new OnemcpError('parse_error', 'the request ended before its body was complete'), '');
+  incoming.on('data', onData).on('end', onEnd).on('close', onClose);
 }
 
-function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const onData = (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > maxBytes) {
-        incoming.off('data', onData);
-        incoming.resume();
-        return reject(tooLarge(maxBytes));
-      }
-      chunks.push(chunk);
-    };
-    incoming.on('data', onData);
-    incoming.once('end', () => resolve((chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)).toString()));
-    incoming.once('error', () => reject(new OnemcpError('parse_error', 'the request ended before its body was complete')));
-  });
-}
-
-async function readStream(request: Request, maxBytes: number): Promise<string> {
+/** The body of a `Request` as text, counted while it streams. */
+export async function readRequest(request: Request, maxBytes: number, done: BodyDone): Promise<void> {
   const decoder = new TextDecoder();
   let text = '';
   let bytes = 0;
   for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
     bytes += chunk.length;
-    if (bytes > maxBytes) throw tooLarge(maxBytes);
+    if (bytes > maxBytes) return done(tooLarge(maxBytes), '');
     text += decoder.decode(chunk, { stream: true });
   }
-  return text + decoder.decode();
+  done(undefined, text + decoder.decode());
 }
 
 const tooLarge = (maxBytes: number) =>

@@ -1,7 +1,7 @@
 import { Hono } from 'hono';
 import { type Health, healthLevel, healthStatus, isReady } from '../observe/health.ts';
 import type { World } from '../world.ts';
-import type { Env } from './body.ts';
+import type { Env } from './env.ts';
 
 export interface HealthOptions {
   readonly world: () => World;

@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import type { Inspection } from '../observe/inspect.ts';
-import type { Env } from './body.ts';
+import type { Env } from './env.ts';
 import type { Streams } from './streams.ts';
 export interface InspectOptions {
   readonly inspection: Inspection;

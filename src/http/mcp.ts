@@ -1,13 +1,16 @@
-import { Hono, type Context as HonoContext } from 'hono';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Hono } from 'hono';
 import { OnemcpError } from '../errors.ts';
 import { parseMessage } from '../mcp/message.ts';
 import type { Context, Method } from '../mcp/method.ts';
 import { CLIENT_VERSIONS } from '../mcp/methods/initialize.ts';
 import { createSession, responseText } from '../mcp/session.ts';
 import type { JsonRpcMessage, RequestId } from '../world.ts';
-import { errorAnswer, methodNotAllowed } from './answer.ts';
-import { type Env, readBody } from './body.ts';
+import { answerError, errorAnswer, methodNotAllowed } from './answer.ts';
+import { type BodyDone, readIncoming, readRequest } from './body.ts';
+import { answered, type Env } from './env.ts';
 import { createExchange, JSON_HEADERS } from './exchange.ts';
+import { nodeOutlet, type Outlet } from './outlet.ts';
 import type { HttpSession, Sessions } from './sessions.ts';
 import type { Streams } from './streams.ts';
 
@@ -19,28 +22,38 @@ export interface McpOptions {
   readonly onBug: (error: unknown) => void;
 }
 
-type C = HonoContext<Env>;
+/** What we look at in a POST, whoever carries it. */
+interface Post {
+  header(name: HeaderName): string | undefined;
+  readBody(maxBytes: number, done: BodyDone): void;
+}
+
+type HeaderName = 'accept' | 'content-type' | 'content-encoding' | 'mcp-session-id' | 'mcp-protocol-version';
 
 /** `/mcp`: Streamable HTTP, versions 2025-03-26 to 2025-11-25. MCP basic/transports. */
 export function mcpRoutes(options: McpOptions): Hono<Env> {
   const { sessions, streams } = options;
   return new Hono<Env>()
-    .post('/', (c) => post(c, options).catch((error) => refused(error, options)))
+    .post('/', (c) =>
+      answered(c, (outlet) => {
+        const readBody = (max: number, done: BodyDone) =>
+          c.env?.incoming ? readIncoming(c.env.incoming, max, done) : void readRequest(c.req.raw, max, done).catch(options.onBug);
+        post({ header: (name) => c.req.header(name), readBody }, outlet, options);
+      }),
+    )
     .get('/', (c) => {
-      if (!accepts(c, 'text/event-stream')) return errorAnswer(notAcceptable('text/event-stream'));
-      const entry = sessionOf(c, sessions);
+      if (!accepts(c.req.header('accept'), 'text/event-stream')) return errorAnswer(notAcceptable('text/event-stream'));
+      const entry = sessionOf((name) => c.req.header(name), sessions);
       if (entry instanceof OnemcpError) return errorAnswer(entry);
-      const stream = streams.open({
-        drop: dropper(c),
-        onEnd: () => {
+      return answered(c, (outlet) => {
+        const stream = streams.open(outlet, () => {
           if (entry.stream === stream) entry.stream = undefined;
-        },
+        });
+        sessions.attach(entry, stream);
       });
-      sessions.attach(entry, stream);
-      return stream.response;
     })
     .delete('/', (c) => {
-      const entry = sessionOf(c, sessions);
+      const entry = sessionOf((name) => c.req.header(name), sessions);
       if (entry instanceof OnemcpError) return errorAnswer(entry);
       sessions.remove(entry.id);
       return c.body(null, 204);
@@ -48,73 +61,83 @@ export function mcpRoutes(options: McpOptions): Hono<Env> {
     .all('/', () => methodNotAllowed('GET, POST, DELETE'));
 }
 
-async function post(c: C, options: McpOptions): Promise<Response> {
+/** The same POST for Node's HTTP server: nothing stands between it and the hot path. */
+export const postFromNode = (incoming: IncomingMessage, outgoing: ServerResponse, options: McpOptions): void =>
+  post(
+    {
+      header: (name) => incoming.headers[name] as string | undefined,
+      readBody: (max, done) => readIncoming(incoming, max, done),
+    },
+    nodeOutlet(outgoing),
+    options,
+  );
+
+function post(request: Post, outlet: Outlet, options: McpOptions): void {
   const { limits } = options.context;
-  const flaw = headerFlaw(c);
-  if (flaw) return errorAnswer(flaw);
-  const parsed = parseMessage(await readBody(c, limits['http.bodyBytes']), limits['http.jsonDepth']);
-  if (!parsed.ok) return errorAnswer(parsed.error, parsed.id);
-  const { message } = parsed;
-  const { id, method } = message;
-  if (method === 'initialize' && id !== undefined) return initialize(c, message, id, options);
-
-  const entry = sessionOf(c, options.sessions);
-  if (entry instanceof OnemcpError) return errorAnswer(entry, id ?? null);
-  if (method === undefined) return new Response(null, { status: 202 });
-  if (id === undefined) {
-    entry.session.notification(message);
-    return new Response(null, { status: 202 });
-  }
-  const limit = limits['session.maxInFlight'];
-  if (entry.session.inFlight >= limit) return errorAnswer(tooManyInFlight(limit), id);
-  return request(c, message, entry, options);
-}
-
-function request(
-  c: C,
-  message: JsonRpcMessage,
-  { session }: HttpSession,
-  { streams, context, onBug }: McpOptions,
-): Promise<Response> | Response {
-  const exchange = createExchange({
-    streams,
-    acceptsStream: accepts(c, 'text/event-stream'),
-    acceptsJson: accepts(c, 'application/json'),
-    upgradeAfter: context.limits['sse.upgradeAfter'],
-    drop: dropper(c),
+  const flaw = headerFlaw(request);
+  if (flaw) return answerError(outlet, flaw);
+  request.readBody(limits['http.bodyBytes'], (error, text) => {
+    if (error) return answerError(outlet, error);
+    const parsed = parseMessage(text, limits['http.jsonDepth']);
+    if (!parsed.ok) return answerError(outlet, parsed.error, parsed.id);
+    receive(parsed.message, request, outlet, options);
   });
-  session.request(message, exchange.notify).then(exchange.finish, onBug);
-  return exchange.response;
 }
 
-function initialize(c: C, message: JsonRpcMessage, id: RequestId, { context, methods, sessions, onBug }: McpOptions): Response {
+function receive(message: JsonRpcMessage, request: Post, outlet: Outlet, options: McpOptions): void {
+  const { id, method } = message;
+  if (method === 'initialize' && id !== undefined) return initialize(message, id, request, outlet, options);
+  const entry = sessionOf(request.header, options.sessions);
+  if (entry instanceof OnemcpError) return answerError(outlet, entry, id ?? null);
+  if (method === undefined || id === undefined) {
+    if (method !== undefined) entry.session.notification(message);
+    return outlet.whole(202, {}, null);
+  }
+  const { streams, context, onBug } = options;
+  const limit = context.limits['session.maxInFlight'];
+  if (entry.session.inFlight >= limit) return answerError(outlet, tooManyInFlight(limit), id);
+  const accept = request.header('accept');
+  const exchange = createExchange(outlet, {
+    streams,
+    acceptsStream: accepts(accept, 'text/event-stream'),
+    acceptsJson: accepts(accept, 'application/json'),
+    upgradeAfter: context.limits['sse.upgradeAfter'],
+  });
+  entry.session.request(message, exchange.notify).then(exchange.finish).catch(onBug);
+}
+
+function initialize(message: JsonRpcMessage, id: RequestId, request: Post, outlet: Outlet, options: McpOptions): void {
+  const { context, methods, sessions, onBug } = options;
+  const refuse = (error: OnemcpError) => answerError(outlet, error, id);
   const { phase } = context.world();
   if (phase !== 'running' && phase !== 'booting') {
-    return errorAnswer(new OnemcpError('draining', 'the gateway is shutting down and takes no new sessions', { retryable: true }), id);
+    return refuse(new OnemcpError('draining', 'the gateway is shutting down and takes no new sessions', { retryable: true }));
   }
-  const known = c.req.header('mcp-session-id');
-  if (known !== undefined && sessions.get(known)) {
-    return errorAnswer(new OnemcpError('invalid_request', 'this session is initialised already'), id);
-  }
+  const known = request.header('mcp-session-id');
+  if (known !== undefined && sessions.get(known)) return refuse(new OnemcpError('invalid_request', 'this session is initialised already'));
   const limit = context.limits['session.max'];
   if (sessions.size >= limit) {
     sessions.sweep();
-    if (sessions.size >= limit) return errorAnswer(new OnemcpError('busy', `there are ${limit} sessions, which is the limit`), id);
+    if (sessions.size >= limit)
+      return refuse(new OnemcpError('busy', `there are ${limit} sessions, which is the limit`, { retryable: true }));
   }
-  const entry = sessions.add((send) => createSession(message, { context, methods, send, onBug }));
-  return new Response(responseText(id, entry.session.initializeResult), { headers: { ...JSON_HEADERS, 'mcp-session-id': entry.id } });
+  const { id: session, opening } = sessions.add((send) => createSession(message, { context, methods, send, onBug }));
+  outlet.whole(200, { ...JSON_HEADERS, 'mcp-session-id': session }, responseText(id, opening));
 }
 
 /** What the headers of a POST already show to be wrong. */
-function headerFlaw(c: C): OnemcpError | undefined {
-  const type = c.req.header('content-type') ?? '';
-  if (!/^application\/json\s*(;|$)/i.test(type)) {
+function headerFlaw({ header }: Post): OnemcpError | undefined {
+  const type = header('content-type') ?? '';
+  if (type !== 'application/json' && !/^application\/json\s*(;|$)/i.test(type)) {
     return new OnemcpError('unsupported_media_type', `content-type must be application/json, not "${type.slice(0, 80)}"`);
   }
-  if (c.req.header('content-encoding') !== undefined) {
+  if (header('content-encoding') !== undefined) {
     return new OnemcpError('unsupported_media_type', 'compressed requests are not accepted');
   }
-  if (!accepts(c, 'application/json') && !accepts(c, 'text/event-stream')) return notAcceptable('application/json, text/event-stream');
+  const accept = header('accept');
+  if (!accepts(accept, 'application/json') && !accepts(accept, 'text/event-stream')) {
+    return notAcceptable('application/json, text/event-stream');
+  }
   return undefined;
 }
 
@@ -127,15 +150,14 @@ const tooManyInFlight = (limit: number) =>
   });
 
 /** Whether an `Accept` header allows a media type; one that is missing allows everything. RFC 9110 §12.5.1. */
-function accepts(c: C, type: string): boolean {
-  const accept = c.req.header('accept');
+function accepts(accept: string | undefined, type: 'application/json' | 'text/event-stream'): boolean {
   if (accept === undefined || accept === '') return true;
-  return accept.includes(type) || accept.includes('*/*') || accept.includes(`${type.slice(0, type.indexOf('/'))}/*`);
+  return accept.includes(type) || accept.includes('*/*') || accept.includes(type === 'application/json' ? 'application/*' : 'text/*');
 }
 
 /** The session a request belongs to. 400 without an id, 404 for one that is unknown or over. MCP basic/transports §Session Management. */
-function sessionOf(c: C, sessions: Sessions): HttpSession | OnemcpError {
-  const id = c.req.header('mcp-session-id');
+function sessionOf(header: Post['header'], sessions: Sessions): HttpSession | OnemcpError {
+  const id = header('mcp-session-id');
   if (id === undefined) {
     const versions = CLIENT_VERSIONS.join(', ');
     return new OnemcpError(
@@ -145,7 +167,7 @@ function sessionOf(c: C, sessions: Sessions): HttpSession | OnemcpError {
   }
   const entry = sessions.get(id);
   if (!entry) return new OnemcpError('unknown_session', 'the session is unknown or over; begin a new one with initialize');
-  const version = c.req.header('mcp-protocol-version');
+  const version = header('mcp-protocol-version');
   if (version !== undefined && !CLIENT_VERSIONS.includes(version)) {
     return new OnemcpError(
       'invalid_request',
@@ -154,11 +176,3 @@ function sessionOf(c: C, sessions: Sessions): HttpSession | OnemcpError {
   }
   return entry;
 }
-
-function refused(error: unknown, { onBug }: McpOptions): Response {
-  if (error instanceof OnemcpError) return errorAnswer(error);
-  onBug(error);
-  return errorAnswer(new OnemcpError('internal', 'Internal error of onemcp; see its log'));
-}
-
-const dropper = (c: C) => () => void c.env?.outgoing?.destroy();

@@ -1,6 +1,6 @@
-import type { Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import { OnemcpError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 
@@ -15,6 +15,8 @@ export interface HttpServer {
 
 export interface ListenOptions {
   readonly fetch: (request: Request, env: never) => Response | Promise<Response>;
+  /** Takes a request before the app sees it; false leaves it to the app. */
+  readonly express: (incoming: IncomingMessage, outgoing: ServerResponse) => boolean;
   readonly host: string;
   readonly port: number;
   readonly limits: Limits;
@@ -26,16 +28,19 @@ const MAX_HEADER_BYTES = 16_384;
  * Opens the listener.
  * @throws OnemcpError `port_in_use`
  */
-export async function listen({ fetch, host, port, limits }: ListenOptions): Promise<HttpServer> {
-  const server = createAdaptorServer({
-    fetch: fetch as never,
-    serverOptions: {
+export async function listen({ fetch, express, host, port, limits }: ListenOptions): Promise<HttpServer> {
+  const listener = getRequestListener(fetch as never);
+  const server: Server = createServer(
+    {
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: limits['http.headersTimeout'],
       requestTimeout: limits['http.requestTimeout'],
       keepAliveTimeout: limits['http.keepAliveTimeout'],
     },
-  }) as Server;
+    (incoming, outgoing) => {
+      if (!express(incoming, outgoing)) void listener(incoming, outgoing);
+    },
+  );
   server.maxConnections = limits['http.maxConnections'];
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));

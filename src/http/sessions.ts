@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Limits } from '../limits.ts';
-import type { ListKind, Session } from '../mcp/session.ts';
-import type { JsonRpcMessage } from '../world.ts';
+import type { ListKind, Opening, Session } from '../mcp/session.ts';
+import type { Json, JsonRpcMessage } from '../world.ts';
 import type { EventStream } from './sse.ts';
 
 /** A session of Streamable HTTP: the conversation, and the stream for what belongs to no request. */
@@ -17,7 +17,7 @@ export interface HttpSession {
 export interface Sessions {
   readonly size: number;
   /** Registers a conversation; `create` gets the sender of messages that belong to no request. */
-  add(create: (send: (message: JsonRpcMessage) => void) => Session): HttpSession;
+  add(create: (send: (message: JsonRpcMessage) => void) => Opening): { readonly id: string; readonly opening: Json };
   get(id: string): HttpSession | undefined;
   /** Attaches a `GET` stream, which gets what was waiting for one. */
   attach(entry: HttpSession, stream: EventStream): void;
@@ -49,19 +49,14 @@ export function createSessions(limits: Limits, now: () => number): Sessions {
       return sessions.size;
     },
     add(create) {
-      const waiting = new Map<string, string>();
-      const entry: HttpSession = {
-        id: sessionId(),
-        stream: undefined,
-        waiting,
-        session: create((message) => {
-          const text = JSON.stringify(message);
-          if (entry.stream) entry.stream.send(text);
-          else waiting.set(message.method ?? '', text);
-        }),
-      };
+      const { session, opening } = create((message) => {
+        const text = JSON.stringify(message);
+        if (entry.stream) entry.stream.send(text);
+        else entry.waiting.set(message.method ?? '', text);
+      });
+      const entry: HttpSession = { id: sessionId(), session, stream: undefined, waiting: new Map() };
       sessions.set(entry.id, entry);
-      return entry;
+      return { id: entry.id, opening };
     },
     get(id) {
       const entry = sessions.get(id);

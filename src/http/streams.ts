@@ -1,8 +1,9 @@
-import { type EventStream, type EventStreamOptions, openEventStream } from './sse.ts';
+import type { Outlet } from './outlet.ts';
+import { type EventStream, openEventStream } from './sse.ts';
 
 /** All open event streams: one timer keeps them alive, and a shutdown ends them together. */
 export interface Streams {
-  open(options: Omit<EventStreamOptions, 'queueBytes' | 'onEnd'> & { readonly onEnd?: () => void }): EventStream;
+  open(outlet: Outlet, onEnd?: () => void): EventStream;
   readonly size: number;
   endAll(): void;
 }
@@ -15,9 +16,8 @@ export function createStreams({ keepAlive, queueBytes }: { keepAlive: number; qu
     get size() {
       return open.size;
     },
-    open({ onEnd, ...options }) {
-      const stream = openEventStream({
-        ...options,
+    open(outlet, onEnd) {
+      const stream = openEventStream(outlet, {
         queueBytes,
         onEnd: () => {
           open.delete(stream);

@@ -61,6 +61,7 @@ export function spawnProcess(spec: StdioBackendSpec, deps: IoDeps, events: Proce
 
   const outputEnded = Promise.all([ended(stdout), ended(stderr)]);
   const drain = () => {
+    stderr?.resume();
     drained ??= within(DRAIN_MS, outputEnded).then(() => stderrLog.end());
     return drained;
   };

@@ -1,5 +1,5 @@
 import { OnemcpError, WireError } from '../errors.ts';
-import type { BackendInfo, BackendSession, Json, JsonRpcMessage, RequestId, RequestOptions, SessionEvent } from '../world.ts';
+import type { BackendInfo, BackendSession, CancelSignal, Json, JsonRpcMessage, RequestId, RequestOptions, SessionEvent } from '../world.ts';
 import type { Log } from './deps.ts';
 import type { BackendTransport } from './transports/transport.ts';
 
@@ -26,7 +26,7 @@ interface Pending {
   readonly onProgress: ((params: Json) => void) | undefined;
   readonly timeoutMs: number;
   readonly deadline: number;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: CancelSignal | undefined;
   readonly onAbort: (() => void) | undefined;
   timer: NodeJS.Timeout;
 }
@@ -258,6 +258,6 @@ function withToken(params: Json, id: RequestId, options: RequestOptions): Json {
   return { ...params, _meta: { ...(params._meta as Json | undefined), progressToken: id } };
 }
 
-const abortReason = ({ reason }: AbortSignal): string => (typeof reason === 'string' ? reason : 'cancelled');
+const abortReason = ({ reason }: CancelSignal): string => (typeof reason === 'string' ? reason : 'cancelled');
 
 const seconds = (ms: number): string => (ms % 1000 === 0 ? `${ms / 1000} s` : `${ms} ms`);

@@ -18,8 +18,9 @@ export function createConnection(ports: Omit<SessionPorts, 'send'>, write: (text
 
   const initialize = (message: JsonRpcMessage, id: RequestId) => {
     if (session) return write(errorText(id, new OnemcpError('invalid_request', 'this session is initialised already')));
-    session = createSession(message, { ...ports, send: (notification) => write(JSON.stringify(notification)) });
-    write(responseText(id, session.initializeResult));
+    const created = createSession(message, { ...ports, send: (notification) => write(JSON.stringify(notification)) });
+    session = created.session;
+    write(responseText(id, created.opening));
   };
 
   const request = async (message: JsonRpcMessage, id: RequestId) => {

@@ -1,6 +1,6 @@
 import type { OnemcpError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
-import type { BackendView, Json, JsonRpcMessage, RequestId, World } from '../world.ts';
+import type { BackendView, CancelSignal, Json, JsonRpcMessage, RequestId, World } from '../world.ts';
 import type { Traffic } from './traffic.ts';
 import type { Naming, View } from './view.ts';
 
@@ -31,7 +31,7 @@ export interface Call {
   readonly method: string;
   readonly params: Json;
   /** Aborts when the client cancels or its session ends. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /** Sends a notification on the request's own stream; does nothing once the request is answered. */
   readonly notify: (message: JsonRpcMessage) => void;
 }
@@ -58,7 +58,7 @@ export interface Method {
  */
 export function waitFor<T>(
   context: Context,
-  { ms, signal }: { ms: number; signal: AbortSignal },
+  { ms, signal }: { ms: number; signal: CancelSignal },
   ready: (world: World) => T | undefined,
 ): Promise<T | undefined> {
   const now = ready(context.world());

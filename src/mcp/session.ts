@@ -1,5 +1,6 @@
 import { OnemcpError, WireError } from '../errors.ts';
 import type { Json, JsonRpcMessage, RequestId } from '../world.ts';
+import { Cancellation } from './cancel.ts';
 import { type Call, type Context, type Method, Serialized } from './method.ts';
 import { initializeResult } from './methods/initialize.ts';
 import type { ListView } from './view.ts';
@@ -14,7 +15,6 @@ type Seen = Record<ListKind, readonly ListView[]>;
 /** One client's conversation, whatever carries it. */
 export interface Session {
   readonly protocolVersion: string;
-  readonly initializeResult: Json;
   /** Monotonic milliseconds of the last message from the client. */
   readonly lastUsed: number;
   readonly createdAt: number;
@@ -41,11 +41,21 @@ export interface SessionPorts {
   readonly onBug: (error: unknown) => void;
 }
 
+/** A new conversation, and the result of the `initialize` that began it. */
+export interface Opening {
+  readonly session: Session;
+  readonly opening: Json;
+}
+
 /** Begins a conversation with the client's `initialize`. MCP basic/lifecycle. */
-export function createSession(initialize: JsonRpcMessage, { context, methods, send, onBug }: SessionPorts): Session {
-  const result = initializeResult(initialize.params ?? {}, context);
+export function createSession(initialize: JsonRpcMessage, ports: SessionPorts): Opening {
+  const opening = initializeResult(initialize.params ?? {}, ports.context);
+  return { session: openSession(opening.protocolVersion, ports), opening };
+}
+
+function openSession(protocolVersion: string, { context, methods, send, onBug }: SessionPorts): Session {
   /** By the client's own id; clients may use one id for several requests, so there can be several. */
-  const calls = new Map<RequestId, AbortController[]>();
+  const calls = new Map<RequestId, Cancellation[]>();
   const createdAt = context.now();
   let seen = snapshot(context);
   let lastUsed = createdAt;
@@ -53,20 +63,20 @@ export function createSession(initialize: JsonRpcMessage, { context, methods, se
   let initialized = false;
   let closed = false;
 
-  const track = (id: RequestId, controller: AbortController) => {
+  const track = (id: RequestId, cancellation: Cancellation) => {
     inFlight++;
     context.traffic.enter();
     const same = calls.get(id);
-    if (same) same.push(controller);
-    else calls.set(id, [controller]);
+    if (same) same.push(cancellation);
+    else calls.set(id, [cancellation]);
   };
-  const untrack = (id: RequestId, controller: AbortController) => {
+  const untrack = (id: RequestId, cancellation: Cancellation) => {
     inFlight--;
     context.traffic.leave();
     lastUsed = context.now();
     const same = calls.get(id);
     if (!same || same.length === 1) return void calls.delete(id);
-    same.splice(same.indexOf(controller), 1);
+    same.splice(same.indexOf(cancellation), 1);
   };
 
   const answer = async (message: JsonRpcMessage, call: Call): Promise<string | undefined> => {
@@ -76,11 +86,11 @@ export function createSession(initialize: JsonRpcMessage, { context, methods, se
       if (!method) throw unknownMethod(call.method);
       if (inFlight > context.limits['session.maxInFlight']) throw tooMany(context.limits['session.maxInFlight']);
       const value = await method.handle(call, context);
+      // MCP basic/utilities/cancellation: a cancelled request gets no response.
       if (call.signal.aborted) return undefined;
       if (call.method.endsWith('/list')) noteListed(call.method);
       return responseText(id, value);
     } catch (error) {
-      // MCP basic/utilities/cancellation: a cancelled request gets no response.
       if (call.signal.aborted) return undefined;
       if (!(error instanceof OnemcpError) && !(error instanceof WireError)) onBug(error);
       return errorText(id, error);
@@ -101,8 +111,7 @@ export function createSession(initialize: JsonRpcMessage, { context, methods, se
   };
 
   return {
-    protocolVersion: result.protocolVersion,
-    initializeResult: result,
+    protocolVersion,
     createdAt,
     get lastUsed() {
       return lastUsed;
@@ -111,28 +120,27 @@ export function createSession(initialize: JsonRpcMessage, { context, methods, se
       return inFlight;
     },
 
-    async request(message, notify) {
+    request(message, notify) {
       lastUsed = context.now();
       const id = message.id as RequestId;
-      const controller = new AbortController();
+      const cancellation = new Cancellation();
       let open = true;
-      track(id, controller);
+      track(id, cancellation);
       const call: Call = {
         id,
         method: message.method as string,
         params: message.params ?? {},
-        signal: controller.signal,
+        signal: cancellation,
         notify: (notification) => {
-          if (open && !controller.signal.aborted) notify(notification);
+          if (open && !cancellation.aborted) notify(notification);
         },
       };
-      if (closed) controller.abort('the session has ended');
-      try {
-        return await answer(message, call);
-      } finally {
+      if (closed) cancellation.abort('the session has ended');
+      return answer(message, call).then((text) => {
         open = false;
-        untrack(id, controller);
-      }
+        untrack(id, cancellation);
+        return text;
+      });
     },
 
     notification({ method, params = {} }) {
@@ -159,7 +167,7 @@ export function createSession(initialize: JsonRpcMessage, { context, methods, se
 
     close() {
       closed = true;
-      for (const same of calls.values()) for (const controller of same) controller.abort('the session has ended');
+      for (const same of calls.values()) for (const cancellation of same) cancellation.abort('the session has ended');
     },
   };
 }

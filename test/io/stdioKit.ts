@@ -50,7 +50,7 @@ export function createDeps(
 }
 
 /** Path of a fixture backend. */
-export const backendFile = (name: string): string => fileURLToPath(new URL(`../fixtures/backends/${name}.mjs`, import.meta.url));
+const backendFile = (name: string): string => fileURLToPath(new URL(`../fixtures/backends/${name}.mjs`, import.meta.url));
 
 /** Specification of a fixture backend, or of any command line. */
 export function specOf(backend: string | readonly string[], changed: Partial<StdioBackendSpec> = {}): StdioBackendSpec {

@@ -1,7 +1,6 @@
 import type { MiddlewareHandler } from 'hono';
 import { OnemcpError } from '../../errors.ts';
 import { errorAnswer } from '../answer.ts';
-import type { Env } from '../body.ts';
 
 /** Names that always mean this machine. */
 const LOOPBACK: readonly string[] = ['localhost', '127.0.0.1', '::1'];
@@ -13,35 +12,43 @@ export interface HostGuardOptions {
   readonly allowedOrigins: readonly string[];
 }
 
+/** Why a request with these headers is refused; undefined if it is not. */
+export type HostGuard = (host: string | undefined, origin: string | undefined) => OnemcpError | undefined;
+
 /**
  * Refuses foreign `Host` and `Origin` headers: a browser page must not reach a local gateway, not even by DNS rebinding.
  * MCP basic/transports §Security Warning.
  */
-export function hostGuard({ trustedHosts, allowedOrigins }: HostGuardOptions): MiddlewareHandler<Env> {
+export function createHostGuard({ trustedHosts, allowedOrigins }: HostGuardOptions): HostGuard {
   const hosts = new Set([...LOOPBACK, ...trustedHosts.map((host) => host.toLowerCase())]);
   const origins = new Set(allowedOrigins);
-  return (c, next) => {
-    const host = c.req.header('host') ?? new URL(c.req.url).host;
-    if (!hosts.has(hostName(host))) {
-      return refuse('forbidden_host', `Host "${host.slice(0, 100)}" is not trusted; add it to gateway.trustedHosts if it is yours`);
+  return (host, origin) => {
+    if (host === undefined || !hosts.has(hostName(host))) {
+      const name = host?.slice(0, 100) ?? '';
+      return new OnemcpError('forbidden_host', `Host "${name}" is not trusted; add it to gateway.trustedHosts if it is yours`);
     }
-    const origin = c.req.header('origin');
     if (origin !== undefined && !origins.has(origin) && !isLoopback(origin)) {
-      return refuse('forbidden_origin', `Origin "${origin.slice(0, 100)}" is not allowed; add it to gateway.allowedOrigins if it is yours`);
+      const name = origin.slice(0, 100);
+      return new OnemcpError('forbidden_origin', `Origin "${name}" is not allowed; add it to gateway.allowedOrigins if it is yours`);
     }
-    return next();
+    return undefined;
   };
 }
 
-const refuse = (code: 'forbidden_host' | 'forbidden_origin', message: string) =>
-  Promise.resolve(errorAnswer(new OnemcpError(code, message)));
+/** The guard for every route of Hono. */
+export const hostGuard =
+  (guard: HostGuard): MiddlewareHandler =>
+  (c, next) => {
+    const refusal = guard(c.req.header('host') ?? new URL(c.req.url).host, c.req.header('origin'));
+    return refusal ? Promise.resolve(errorAnswer(refusal)) : next();
+  };
 
 /** The name in a `Host` header, in lower case, without the port and the brackets of an IPv6 address. */
-const hostName = (host: string): string =>
-  host
-    .toLowerCase()
-    .replace(/:\d+$/, '')
-    .replace(/^\[(.*)\]$/, '$1');
+function hostName(host: string): string {
+  const end = host.lastIndexOf(':');
+  const name = end > 0 && /^\d+$/.test(host.slice(end + 1)) ? host.slice(0, end) : host;
+  return (name.startsWith('[') && name.endsWith(']') ? name.slice(1, -1) : name).toLowerCase();
+}
 
 const LOOPBACK_ORIGIN = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/;
 

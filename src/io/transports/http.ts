@@ -8,13 +8,11 @@ import { createCall, type HttpCall, type HttpContext } from '../httpCall.ts';
 import { createHttpClient, type HttpClient } from '../httpClient.ts';
 import type { HttpFailure } from '../httpErrors.ts';
 import { type Listening, listen } from '../httpListen.ts';
+import { endSession, handshakeOf, isFailure, isSessionId, isSessionLoss } from '../httpSession.ts';
 import { InFlight } from '../inFlight.ts';
 import type { BackendTransport } from './transport.ts';
 
 const PROBE_MS = 5_000;
-const DELETE_MS = 2_000;
-/** What the header of a session id may contain. MCP basic/transports §Session Management. */
-const SESSION_ID = /^[\x21-\x7e]{1,1024}$/;
 const LIST_KINDS = ['tools', 'prompts', 'resources'] as const;
 
 interface Held {
@@ -109,7 +107,7 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps): BackendTranspor
         onhead(headers) {
           const given = headers['mcp-session-id'];
           if (given === undefined) return;
-          if (typeof given === 'string' && SESSION_ID.test(given)) setSession(given);
+          if (isSessionId(given)) setSession(given);
           else log('warn', 'backend.session_id_ignored', { backend: name });
         },
       }),
@@ -323,44 +321,4 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps): BackendTranspor
     stderrTail: '',
   };
   return transport;
-}
-
-/** What must be the same in a new session for the layer above to go on as if nothing had happened. */
-function handshakeOf(answer: JsonRpcMessage): Json {
-  const { protocolVersion, capabilities } = (answer.result ?? {}) as Json;
-  return { protocolVersion, capabilities };
-}
-
-const isFailure = (outcome: JsonRpcMessage | HttpFailure): outcome is HttpFailure => outcome.error instanceof OnemcpError;
-
-/**
- * 404 is what the specification asks for. Servers built after the SDK's examples answer an unknown session with 400 and an
- * error without an id; like the 404 it comes before any execution.
- */
-function isSessionLoss({ status, rpc }: HttpFailure): boolean {
-  if (status === 404) return rpc?.error?.code !== -32601;
-  return status === 400 && rpc?.error !== undefined && rpc.id == null && /session/i.test(rpc.error.message);
-}
-
-/** MCP basic/transports §Session Management: a client that leaves SHOULD say so. Best effort. */
-function endSession(client: HttpClient, headers: Readonly<Record<string, string | undefined>>): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, DELETE_MS);
-    const done = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    client.send(
-      { method: 'DELETE', headers: client.headers(headers) },
-      {
-        onhead: () => {
-          done();
-          return false;
-        },
-        ondata: () => false,
-        onend: done,
-        onfail: done,
-      },
-    );
-  });
 }

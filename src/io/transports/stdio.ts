@@ -3,7 +3,7 @@ import { OnemcpError } from '../../errors.ts';
 import { jsonDepthExceeds } from '../../json.ts';
 import type { JsonRpcMessage, RequestId } from '../../world.ts';
 import { answeredId } from '../answeredId.ts';
-import type { IoDeps } from '../deps.ts';
+import type { IoDeps, LogLevel } from '../deps.ts';
 import { createLineReader, type OversizeLine, printable } from '../lines.ts';
 import { type BackendProcess, type Loss, spawnProcess } from '../process.ts';
 import type { BackendTransport } from './transport.ts';
@@ -19,14 +19,16 @@ export function openStdio(spec: StdioBackendSpec, deps: IoDeps): BackendTranspor
   let initialized = false;
   let closed = false;
   let lost: OnemcpError | undefined;
-  /** Lines of this tick: one write for all of them. */
+  /** Lines of this turn of the event loop: one write for all of them, since a write costs more than a line. */
   let outgoing = '';
 
-  const fail = (id: RequestId | undefined, error: OnemcpError) => {
+  const fail = (id: RequestId | undefined, error: OnemcpError, level: LogLevel = 'warn') => {
     if (closed) return;
-    if (id === undefined) deps.log('warn', 'backend.message_dropped', { backend: name, text: error.message });
+    if (id === undefined) deps.log(level, 'backend.message_dropped', { backend: name, text: error.message });
     else transport.onfail?.(id, error);
   };
+  /** A notification or an answer of ours that is lost hurts nobody but the backend. */
+  const refuse = (id: RequestId | undefined, error: OnemcpError) => fail(id, error, 'debug');
 
   const deliver = (value: unknown) => {
     if (!isMessage(value)) return typeof value === 'object' && value !== null ? skip(JSON.stringify(value)) : undefined;
@@ -79,9 +81,8 @@ export function openStdio(spec: StdioBackendSpec, deps: IoDeps): BackendTranspor
   };
 
   const flush = () => {
-    const text = outgoing;
+    if (outgoing !== '') child?.write(outgoing);
     outgoing = '';
-    child?.write(text);
   };
 
   const transport: BackendTransport = {
@@ -100,18 +101,15 @@ export function openStdio(spec: StdioBackendSpec, deps: IoDeps): BackendTranspor
 
     send(message) {
       const request = message.method === undefined ? undefined : message.id;
-      if (!child || lost || closed) {
-        if (request !== undefined) fail(request, lost ?? notRunning(name));
-        return;
-      }
+      if (!child || lost || closed) return refuse(request, lost ?? notRunning(name));
       let line: string;
       try {
         line = `${JSON.stringify(message)}\n`;
       } catch (error) {
-        return fail(request, new OnemcpError('internal', `a message to "${name}" cannot be written as JSON`, { server: name }, error));
+        return refuse(request, new OnemcpError('internal', `a message to "${name}" cannot be written as JSON`, { server: name }, error));
       }
-      if (child.queued + outgoing.length + line.length > queueBytes) return fail(request, deaf(name, queueBytes));
-      if (outgoing === '') process.nextTick(flush);
+      if (child.queued + outgoing.length + line.length > queueBytes) return refuse(request, deaf(name, queueBytes));
+      if (outgoing === '') setImmediate(flush);
       outgoing += line;
     },
 
