@@ -38,9 +38,9 @@ module.exports = {
     only('mcp', [configTypes], [], ['crypto', 'util']),
     only('io', [configTypes], ['@modelcontextprotocol/sdk', 'undici'], 'any'),
     only('actors', ['machines/', 'io/', configTypes, 'mcp/catalog.ts$'], ['xstate']),
-    only('observe', [configTypes, 'mcp/view.ts$'], ['rxjs', 'consola', '@statelyai/inspect'], ['util', 'stream']),
+    only('observe', [configTypes, 'mcp/view.ts$'], ['rxjs', 'consola', '@statelyai/inspect', 'xstate'], ['util', 'stream']),
     only('http', ['mcp/', 'auth/', 'observe/', configTypes], ['hono', '@hono/node-server'], ['http', 'net', 'crypto', 'stream']),
-    only('cli', ['gateway.ts$', 'config/', 'observe/log.ts$'], ['commander'], ['path', 'url', 'fs', 'fs/promises']),
+    only('cli', ['gateway.ts$', 'config/', 'io/secrets/', 'observe/(log|table).ts$'], ['commander'], ['path', 'url', 'fs', 'fs/promises', 'stream']),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

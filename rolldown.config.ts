@@ -9,5 +9,12 @@ export default defineConfig({
   platform: 'node',
   resolve: { mainFields: ['module', 'main'], conditionNames: ['import', 'node', 'default'] },
   transform: { define: { __VERSION__: JSON.stringify(version), 'process.env.NODE_ENV': '"production"' } },
-  output: { dir: 'dist', format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js', sourcemap: false, cleanDir: true },
+  output: {
+    dir: 'dist',
+    format: 'esm',
+    entryFileNames: '[name].js',
+    chunkFileNames: '[name]-[hash].js',
+    cleanDir: true,
+    minify: { mangle: false, compress: true, codegen: { removeWhitespace: true } },
+  },
 });

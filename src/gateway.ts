@@ -11,7 +11,6 @@ import { createSessions } from './http/sessions.ts';
 import { createStreams } from './http/streams.ts';
 import type { Log } from './io/deps.ts';
 import { createReaper } from './io/reaper.ts';
-import { createSecrets } from './io/secrets/index.ts';
 import { serveLines } from './io/stdioServer.ts';
 import { createConnection } from './mcp/connection.ts';
 import type { Context } from './mcp/method.ts';
@@ -185,11 +184,6 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     kill: () => reaper.killAll(),
   };
-}
-
-/** Where `${SECRET:name}` is looked up: mounted files first, then the environment. */
-export function secretReader(env: Readonly<Record<string, string | undefined>>): { read(name: string): Promise<string> } {
-  return createSecrets({ env, folders: env.ONEMCP_SECRETS ? [env.ONEMCP_SECRETS] : ['/run/secrets'] });
 }
 
 export interface InspectionOptions {

@@ -21,7 +21,7 @@ export async function openBackend(
   { io, clientInfo }: OpenDeps,
   signal: AbortSignal,
 ): Promise<Opened> {
-  const session = await openSession(createTransport(spec, io), {
+  const session = await openSession(await createTransport(spec, io), {
     name: spec.name,
     requestTimeout: spec.requestTimeout,
     requestTotalTimeout: spec.requestTotalTimeout,

@@ -1,6 +1,6 @@
 import type { Config, Issue } from '../config/config.ts';
 import { formatIssue, loadConfig, readConfigFile } from '../config/load.ts';
-import { secretReader } from '../gateway.ts';
+import { secretReader } from '../io/secrets/index.ts';
 import type { ProcessPorts } from './process.ts';
 
 /** Settings of the command line that win over the file. */

@@ -19,8 +19,8 @@ export function handshakeOf(answer: JsonRpcMessage): Json {
 export const isFailure = (outcome: JsonRpcMessage | HttpFailure): outcome is HttpFailure => outcome.error instanceof OnemcpError;
 
 /**
- * Whether the server does not know the session a request was sent in. 404 is what the specification asks for. Servers built after the SDK's examples answer an unknown session with 400 and an
- * error without an id; like the 404 it comes before any execution.
+ * Whether the server does not know the session a request was sent in. 404 is what the specification asks for. Servers
+ * built after the SDK's examples answer 400 and an error without an id; like the 404 it comes before any execution.
  */
 export function isSessionLoss({ status, rpc }: HttpFailure): boolean {
   if (status === 404) return rpc?.error?.code !== -32601;

@@ -7,6 +7,10 @@ export interface SecretProvider {
   read(name: string): Promise<string | undefined>;
 }
 
+/** The secrets of a gateway: mounted files first (`ONEMCP_SECRETS`, else `/run/secrets`), then its environment. */
+export const secretReader = (env: SecretOptions['env']): { read(name: string): Promise<string> } =>
+  createSecrets({ env, folders: [env.ONEMCP_SECRETS ?? '/run/secrets'] });
+
 export interface SecretOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Folders of secret files, in order. */

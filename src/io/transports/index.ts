@@ -1,16 +1,20 @@
 import type { BackendSpec } from '../../config/config.ts';
 import type { IoDeps } from '../deps.ts';
-import { openRemote } from './remote.ts';
-import { openStdio } from './stdio.ts';
 import type { BackendTransport } from './transport.ts';
 
-/** How each kind of backend is reached. A new transport is one file and one line here. */
-const TRANSPORTS: { readonly [K in BackendSpec['kind']]: (spec: Extract<BackendSpec, { kind: K }>, deps: IoDeps) => BackendTransport } = {
-  stdio: openStdio,
-  remote: openRemote,
+type Open<Spec extends BackendSpec> = (spec: Spec, deps: IoDeps) => BackendTransport;
+
+/**
+ * How each kind of backend is reached; loaded when the first such backend starts. A new transport is one file and one
+ * line here.
+ */
+const TRANSPORTS: { readonly [Kind in BackendSpec['kind']]: () => Promise<Open<Extract<BackendSpec, { kind: Kind }>>> } = {
+  stdio: async () => (await import('./stdio.ts')).openStdio,
+  remote: async () => (await import('./remote.ts')).openRemote,
 };
 
 /** A transport for one backend; nothing is started before its `start()`. */
-export function createTransport(spec: BackendSpec, deps: IoDeps): BackendTransport {
-  return spec.kind === 'stdio' ? TRANSPORTS.stdio(spec, deps) : TRANSPORTS.remote(spec, deps);
+export async function createTransport(spec: BackendSpec, deps: IoDeps): Promise<BackendTransport> {
+  const open = (await TRANSPORTS[spec.kind]()) as Open<BackendSpec>;
+  return open(spec, deps);
 }
