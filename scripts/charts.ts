@@ -19,7 +19,7 @@ export function mermaid(machine: AnyStateMachine): string {
 
 type Node = StateNode;
 
-const initialOf = (node: Node): string => (node.initial.target?.[0] as Node).key;
+const initialOf = ({ initial }: Node): string => (initial.target as readonly Node[])[0]?.key ?? '';
 
 function stateLines(node: Node, indent: string): string[] {
   const children = Object.values(node.states);

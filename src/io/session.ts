@@ -4,7 +4,7 @@ import type { Log } from './deps.ts';
 import type { BackendTransport } from './transports/transport.ts';
 
 /** Versions a backend may choose in `initialize`, newest first. */
-export const BACKEND_VERSIONS: readonly string[] = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'];
+const BACKEND_VERSIONS: readonly string[] = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'];
 
 export interface SessionOptions {
   /** Name of the backend, for messages. */

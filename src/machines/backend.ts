@@ -23,7 +23,7 @@ export interface BackendInput {
   readonly previous?: BackendView | undefined;
 }
 
-interface BackendContext extends BackendInput {
+export interface BackendContext extends BackendInput {
   readonly since: number;
   readonly session: BackendSession | undefined;
   readonly items: Items;

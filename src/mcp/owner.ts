@@ -44,7 +44,7 @@ function notFound(uri: string, candidates?: readonly string[]): OnemcpError {
 }
 
 /** Backend names by namespace in lower case. */
-export function namespaces(world: World): ReadonlyMap<string, string> {
+function namespaces(world: World): ReadonlyMap<string, string> {
   return new Map([...world.backends.values()].map(({ name, namespace }) => [namespace.toLowerCase(), name]));
 }
 

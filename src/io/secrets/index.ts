@@ -18,7 +18,7 @@ export interface SecretOptions {
 }
 
 /** The providers in the order in which they are asked. A new provider is one file and one line here. */
-export function createSecrets({ env, folders }: SecretOptions): { read(name: string): Promise<string> } {
+function createSecrets({ env, folders }: SecretOptions): { read(name: string): Promise<string> } {
   const providers: readonly SecretProvider[] = [
     { scheme: 'file', read: (name) => readSecretFile(name, folders) },
     { scheme: 'env', read: async (name) => readEnv(name, env) },
