@@ -1,5 +1,5 @@
+import { jsonDepthExceeds } from '../json.ts';
 import type { JsonRpcMessage } from '../world.ts';
-import { jsonDepthExceeds } from './jsonDepth.ts';
 
 /** The text is not what JSON-RPC allows; `message` completes the sentence "… answered with". */
 export class MalformedMessage extends Error {

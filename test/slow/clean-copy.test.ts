@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -13,9 +13,12 @@ const copy = mkdtempSync(join(tmpdir(), 'onemcp-copy-'));
 /** What a stranger's shell has: none of the variables that npm and vitest set for their children. */
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_|VITEST|TEST$|CI$)/i.test(name)));
 
-/** Runs a line of the README in the copy, and fails with its output. */
-const shell = (line: string) =>
-  execFileSync('bash', ['-c', line], { cwd: copy, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 64e6 });
+/** Runs a line in the copy; fails with all it printed. */
+function shell(line: string): string {
+  const { status, stdout, stderr } = spawnSync('bash', ['-c', line], { cwd: copy, env, encoding: 'utf8', maxBuffer: 64e6 });
+  if (status !== 0) throw new Error(`${line}: exit code ${status}\n${stdout}\n${stderr}`);
+  return stdout;
+}
 
 beforeAll(() => {
   const files = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0').filter(Boolean);
@@ -30,7 +33,7 @@ const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const commands = [...readme.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, line]) => (line as string).trim());
 
 it('the README names these commands, and this file runs them', () => {
-  expect(commands).toEqual(['npm ci && npm start', 'curl :3050/health', 'npm ci && npm test']);
+  expect(commands).toEqual(['npm ci && npm start', 'curl localhost:3050/health', 'npm ci && npm test']);
 });
 
 async function expectAllThree(client: Client): Promise<void> {
@@ -53,7 +56,7 @@ it('npm ci && npm start: three servers, seen by curl and by an SDK client', asyn
       'three servers are connected',
       () => {
         try {
-          const body = JSON.parse(shell(`${commands[1]?.replace('curl', 'curl -s')}`));
+          const body = JSON.parse(shell(String(commands[1]).replace('curl', 'curl -s')));
           return body.servers.healthy === 3 ? body : undefined;
         } catch {
           return undefined;
