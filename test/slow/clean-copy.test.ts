@@ -110,7 +110,7 @@ it('the package can be installed and imported, with types', () => {
   writeFileSync(join(consumer, 'main.ts'), snippet);
   shell(`cd consumer && npm install --no-audit --no-fund --ignore-scripts ../${pack[0]?.filename} @types/node@20`);
   shell(
-    'cd consumer && node ../node_modules/typescript-native/bin/tsc --strict --target es2023 --module nodenext --types node --outDir out main.ts',
+    'cd consumer && node ../node_modules/typescript-native/bin/tsc --ignoreConfig --strict --target es2023 --module nodenext --types node --outDir out main.ts',
   );
   expect(shell('cd consumer && node out/main.js')).toMatch(/^http:\/\/127\.0\.0\.1:\d+ running\n$/);
   expect(shell('cd consumer && npx onemcp --version')).toMatch(/^\d+\.\d+\.\d+\n$/);

@@ -1,0 +1,161 @@
+/** Machines on a simulated clock, with I/O that does what a test says. */
+import { createActor, fromCallback, fromPromise, SimulatedClock } from 'xstate';
+import type { BackendSpec } from '../../src/config/config.ts';
+import { OnemcpError } from '../../src/errors.ts';
+import { type Limits, limitsWith } from '../../src/limits.ts';
+import { type BackendEvent, backendMachine, type Opened } from '../../src/machines/backend.ts';
+import { rootMachine } from '../../src/machines/root.ts';
+import { type BackendSession, type BackendView, type Items, NO_ITEMS } from '../../src/world.ts';
+import { deferred, fakeSession } from './fakeWorld.ts';
+
+export function specOf(name: string, patch: Partial<BackendSpec> = {}): BackendSpec {
+  return {
+    name,
+    namespace: name,
+    tags: [],
+    critical: false,
+    startTimeout: 30_000,
+    requestTimeout: 60_000,
+    requestTotalTimeout: 900_000,
+    kind: 'stdio',
+    command: name,
+    args: [],
+    env: {},
+    cwd: '/',
+    ...patch,
+  } as BackendSpec;
+}
+
+export const opened = (items: Partial<Items> = {}, session: BackendSession = fakeSession()): Opened => ({
+  session,
+  items: { ...NO_ITEMS, ...items },
+  notes: [],
+});
+
+export const exit = (name: string) => new OnemcpError('backend_exited', `"${name}" exited with code 1`, { server: name, reason: 'exit' });
+
+/** One running `open` of a backend. */
+export interface Opening {
+  readonly name: string;
+  readonly previous: Items;
+  readonly signal: AbortSignal;
+  resolve(value: Opened): void;
+  reject(error: unknown): void;
+}
+
+export interface Closing {
+  readonly name: string;
+  readonly session: BackendSession | undefined;
+  readonly signal: AbortSignal;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/** The holes of the backend machine, filled with what waits for the test. `order` tells what was asked for, in order. */
+export function fakeIo({ closesAtOnce = true }: { closesAtOnce?: boolean } = {}) {
+  const opening: Opening[] = [];
+  const closing: Closing[] = [];
+  const living = new Map<string, (event: BackendEvent) => void>();
+  const order: string[] = [];
+
+  const open = fromPromise<Opened, { spec: BackendSpec; previous: Items }>(({ input: { spec, previous }, signal }) => {
+    const { promise, resolve, reject } = deferred<Opened>();
+    order.push(`open ${spec.name}`);
+    opening.push({ name: spec.name, previous, signal, resolve, reject });
+    return promise;
+  });
+  const live = fromCallback<BackendEvent, { spec: BackendSpec; session: BackendSession; items: Items }, BackendEvent>(
+    ({ input: { spec }, sendBack }) => {
+      living.set(spec.name, sendBack);
+      return () => void living.delete(spec.name);
+    },
+  );
+  const close = fromPromise<void, { name: string; session: BackendSession | undefined }>(({ input: { name, session }, signal }) => {
+    order.push(`close ${name}`);
+    if (closesAtOnce) return Promise.resolve();
+    const { promise, resolve, reject } = deferred<void>();
+    closing.push({ name, session, signal, resolve, reject });
+    return promise;
+  });
+
+  return {
+    order,
+    /** Everything `open` was ever asked for. */
+    opening,
+    closing,
+    actors: { open, live, close },
+    /** The newest `open` of a backend. */
+    openOf(name: string): Opening {
+      const found = opening.findLast((one) => one.name === name);
+      if (!found) throw new Error(`"${name}" was never opened`);
+      return found;
+    },
+    /** Says something in the name of the live session. */
+    say(name: string, event: BackendEvent) {
+      const send = living.get(name);
+      if (!send) throw new Error(`"${name}" is not live`);
+      send(event);
+    },
+    isLive: (name: string) => living.has(name),
+  };
+}
+
+export interface RootOptions {
+  readonly limits?: Partial<Limits>;
+  readonly random?: () => number;
+  /** Replaces the machine of every backend, or the actors in it. */
+  readonly backend?: typeof backendMachine;
+  readonly settle?: (signal: AbortSignal) => Promise<void>;
+  readonly io?: ReturnType<typeof fakeIo>;
+}
+
+/** The root over fake backends. */
+export function createRoot(specs: readonly (string | BackendSpec)[], options: RootOptions = {}) {
+  const clock = new SimulatedClock();
+  const io = options.io ?? fakeIo();
+  const closedSessions: BackendSession[] = [];
+  let kills = 0;
+  const backend = options.backend ?? backendMachine.provide({ actors: io.actors as never });
+  const root = createActor(
+    rootMachine.provide({
+      actors: {
+        backend: backend as never,
+        settle: fromPromise<void, undefined>(({ signal }) => (options.settle ?? (() => Promise.resolve()))(signal)),
+      },
+      actions: {
+        closeSession: (_, { session }) => void closedSessions.push(session),
+        killAll: () => void kills++,
+      },
+    }),
+    {
+      clock,
+      input: {
+        backends: specs.map((spec) => (typeof spec === 'string' ? specOf(spec) : spec)),
+        config: { loaded: true, file: 'mcp.json', serverCount: specs.length, disabled: [] },
+        limits: limitsWith(options.limits),
+        ports: { now: () => clock.now(), random: options.random ?? (() => 0.5) },
+      },
+    },
+  );
+  root.start();
+  return {
+    clock,
+    io,
+    root,
+    closedSessions,
+    get kills() {
+      return kills;
+    },
+    world: () => root.getSnapshot().context.world,
+    view(name: string): BackendView {
+      const view = root.getSnapshot().context.world.backends.get(name);
+      if (!view) throw new Error(`there is no "${name}"`);
+      return view;
+    },
+    state: (name: string) => root.getSnapshot().context.world.backends.get(name)?.state,
+    states: () => Object.fromEntries([...root.getSnapshot().context.world.backends].map(([name, { state }]) => [name, state])),
+    children: () => Object.keys(root.getSnapshot().children),
+    inState: (state: BackendView['state']) =>
+      [...root.getSnapshot().context.world.backends.values()].filter((view) => view.state === state).map(({ name }) => name),
+  };
+}
