@@ -1,8 +1,12 @@
 #!/usr/bin/env node
+import module from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ProcessPorts } from './cli/process.ts';
 import type { RunFlags } from './cli/run.ts';
 import { VERSION } from './cli/version.ts';
+
+// Newer Nodes keep compiled code between starts.
+(module as { enableCompileCache?: () => void }).enableCompileCache?.();
 
 const ports: ProcessPorts = {
   env: process.env,

@@ -75,7 +75,7 @@ export interface BackendSession {
   /** Last lines of stderr of a stdio backend, newest last. */
   readonly stderrTail: string;
   /**
-   * Sends a request and resolves with the raw `result`.
+   * Sends a request and resolves with the raw `result`. With `onProgress`, the parameters get our progress token.
    * @throws WireError the backend answered with an error; OnemcpError anything local (exit, timeout, too large, cancelled).
    */
   request(method: string, params: Json | undefined, options?: RequestOptions): Promise<Json>;

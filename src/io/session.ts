@@ -222,7 +222,7 @@ function createPeer(transport: BackendTransport, { name, log, requestTimeout, re
         if (onAbort) signal.addEventListener('abort', onAbort);
         const timer = arm(id, timeoutMs, deadline);
         pending.set(id, { method, resolve, reject, onProgress: options.onProgress, timeoutMs, deadline, signal, onAbort, timer });
-        transport.send({ jsonrpc: '2.0', id, method, ...(params && { params: withToken(params, id, options) }) });
+        transport.send(params ? { jsonrpc: '2.0', id, method, params: withToken(params, id, options) } : { jsonrpc: '2.0', id, method });
       });
     },
 
@@ -252,10 +252,13 @@ function createPeer(transport: BackendTransport, { name, log, requestTimeout, re
   };
 }
 
-/** Our own progress token on this hop: it is what resets the silence timer. MCP basic/utilities/progress. */
-function withToken(params: Json, id: RequestId, options: RequestOptions): Json {
-  if (!options.onProgress) return params;
-  return { ...params, _meta: { ...(params._meta as Json | undefined), progressToken: id } };
+/** Puts our own progress token of this hop into the parameters. MCP basic/utilities/progress. */
+function withToken(params: Json, id: RequestId, { onProgress }: RequestOptions): Json {
+  if (!onProgress) return params;
+  const meta = params._meta as Json | undefined;
+  if (meta) meta.progressToken = id;
+  else params._meta = { progressToken: id };
+  return params;
 }
 
 const abortReason = ({ reason }: CancelSignal): string => (typeof reason === 'string' ? reason : 'cancelled');

@@ -76,8 +76,9 @@ async function fetchKind(session: BackendSession, kind: Kind, options: FetchOpti
     let result: Json;
     try {
       result = await session.request(method, params, { signal, timeoutMs: limits.listTimeout, totalTimeoutMs: limits.listTimeout });
+      if (!Array.isArray(result[key])) throw new OnemcpError('invalid_response', `${method} of "${options.name}" has no array "${key}"`);
     } catch (error) {
-      if (error instanceof WireError && error.error.code === -32601) {
+      if (page === 1 && error instanceof WireError && error.error.code === -32601) {
         notes.push(`${method} is advertised but not implemented`);
         return [];
       }
@@ -87,13 +88,7 @@ async function fetchKind(session: BackendSession, kind: Kind, options: FetchOpti
       if (options.previous[kind].length > 0) return options.previous[kind];
       break;
     }
-    const list = result[key];
-    if (!Array.isArray(list)) {
-      if (page === 1) throw new OnemcpError('invalid_response', `${method} of "${options.name}" has no array "${key}"`);
-      notes.push(`${method}: page ${page} has no array "${key}"`);
-      break;
-    }
-    for (const item of list) addItem(kind, item, found, notes);
+    for (const item of result[key] as readonly unknown[]) addItem(kind, item, found, notes);
     const cursor = result.nextCursor;
     // "" is a cursor like any other (MCP server/utilities/pagination).
     if (typeof cursor !== 'string') break;

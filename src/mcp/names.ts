@@ -16,8 +16,11 @@ export function exposeName(namespace: string, original: string, maxLength: numbe
   const prefix = namespace === '' ? '' : namespace + SEPARATOR;
   const plain = prefix + original.replace(ILLEGAL, '_');
   if (plain === prefix + original && plain.length <= maxLength && !taken.has(plain)) return plain;
-  const suffix = `_${shortHash(original)}`;
-  return plain.slice(0, maxLength - suffix.length) + suffix;
+  for (let attempt = original; ; attempt += ' ') {
+    const suffix = `_${shortHash(attempt)}`;
+    const hashed = plain.slice(0, maxLength - suffix.length) + suffix;
+    if (!taken.has(hashed)) return hashed;
+  }
 }
 
 /** The namespace that an exposed name would belong to, if it has the form of one. */

@@ -1,12 +1,12 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { OnemcpError } from '../errors.ts';
 import type { Json, Kind } from '../world.ts';
+import type { ListView, Route } from './view.ts';
 
-/** Where a page starts: after this exposed id, or from the beginning. */
-interface Position {
-  readonly after: string;
-  /** How many items stood before it, for the case that it has vanished. */
-  readonly index: number;
+/** Where a page starts: after this item, or after where it would stand if it has vanished since. */
+interface Position extends Route {
+  /** Place of its backend in the configuration, for the case that the backend has vanished too. */
+  readonly place: number;
 }
 
 /** Our own cursors: stateless, signed, and valid while backends come and go. MCP server/utilities/pagination. */
@@ -22,8 +22,8 @@ const MAC_BYTES = 8;
 export function createCursors(key: Buffer): Cursors {
   const mac = (payload: string) => createHmac('sha256', key).update(payload).digest().subarray(0, MAC_BYTES);
   return {
-    encode(kind, { after, index }) {
-      const payload = Buffer.from(JSON.stringify([kind, after, index])).toString('base64url');
+    encode(kind, { backend, name, place }) {
+      const payload = Buffer.from(JSON.stringify([kind, backend, name, place])).toString('base64url');
       return `${payload}.${mac(payload).toString('base64url')}`;
     },
     decode(kind, cursor) {
@@ -31,8 +31,13 @@ export function createCursors(key: Buffer): Cursors {
       const [payload = '', signature = ''] = typeof cursor === 'string' ? cursor.split('.') : [];
       const given = Buffer.from(signature, 'base64url');
       if (given.length === MAC_BYTES && timingSafeEqual(given, mac(payload))) {
-        const [cursorKind, after, index] = JSON.parse(Buffer.from(payload, 'base64url').toString()) as [Kind, string, number];
-        if (cursorKind === kind) return { after, index };
+        const [cursorKind, backend, name, place] = JSON.parse(Buffer.from(payload, 'base64url').toString()) as [
+          Kind,
+          string,
+          string,
+          number,
+        ];
+        if (cursorKind === kind) return { backend, name, place };
       }
       throw new OnemcpError('invalid_params', 'Invalid cursor: use the nextCursor of the previous page, or none to start again');
     },
@@ -44,15 +49,33 @@ export interface Page {
   readonly next: Position | undefined;
 }
 
+export interface PageOptions {
+  /** Names of all backends, in configuration order. */
+  readonly backends: readonly string[];
+  readonly position: Position | undefined;
+  readonly size: number;
+}
+
 /**
- * The page after a position. The order of a list only changes where backends are configured anew, so the item that ended
- * the last page tells where to go on; if just this item has vanished, its old index does.
+ * The page after a position. A list is in the order of its backends, then of their own ids, so a position stays good
+ * whatever vanishes from the list or comes to it: no item is listed twice, and none that stays is skipped.
  */
-export function pageAfter(items: readonly Json[], id: string, position: Position | undefined, size: number): Page {
-  const found = position ? items.findIndex((item) => item[id] === position.after) : -1;
-  const from = position ? (found >= 0 ? found + 1 : Math.min(position.index, items.length)) : 0;
-  const page = items.slice(from, from + size);
-  const end = from + page.length;
-  const last = page[page.length - 1];
-  return { items: page, next: last && end < items.length ? { after: last[id] as string, index: end } : undefined };
+export function pageAfter({ items, routes }: ListView, { backends, position, size }: PageOptions): Page {
+  const owners = position || items.length > size ? [...routes.values()] : [];
+  const found = position ? owners.findIndex((owner) => standsAfter(owner, position, backends)) : 0;
+  const from = found < 0 ? items.length : found;
+  const end = Math.min(from + size, items.length);
+  const last = owners[end - 1];
+  return {
+    items: items.slice(from, end),
+    next: last && end < items.length ? { ...last, place: backends.indexOf(last.backend) } : undefined,
+  };
+}
+
+/** Whether an item stands after a position. */
+function standsAfter({ backend, name }: Route, position: Position, backends: readonly string[]): boolean {
+  const place = backends.indexOf(backend);
+  const known = backends.indexOf(position.backend);
+  if (known < 0) return place >= position.place;
+  return place > known || (place === known && name > position.name);
 }

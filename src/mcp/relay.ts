@@ -1,4 +1,4 @@
-import type { BackendSession, Json, RequestOptions } from '../world.ts';
+import type { BackendSession, Json } from '../world.ts';
 import type { Call } from './method.ts';
 
 /** `_meta` keys that belong to one hop: they are minted anew, never copied. MCP basic §_meta. */
@@ -6,24 +6,25 @@ const PER_HOP = ['progressToken', 'io.modelcontextprotocol/protocolVersion', 'io
   ['clientCapabilities', 'logLevel', 'subscriptionId', 'serverInfo'].map((key) => `io.modelcontextprotocol/${key}`),
 );
 
-/** Sends a request on to a backend as it came, with the progress it reports going back to its client only. */
-export function relay(session: BackendSession, call: Call, params: Json): Promise<Json> {
-  return session.request(call.method, withoutHopMeta(params), relayOptions(call));
+/**
+ * Sends a request on to a backend as it came, with `changed` fields of its parameters replaced; the progress it reports
+ * goes back to its client only. The parameters are parsed text that nobody else holds, so they are changed in place.
+ */
+export function relay(session: BackendSession, call: Call, changed: Json): Promise<Json> {
+  const { params, signal } = call;
+  const onProgress = progressOf(call);
+  Object.assign(params, changed);
+  dropHopMeta(params);
+  // Our own token is always sent: progress is what resets the timer.
+  return session.request(call.method, params, { signal, onProgress });
 }
 
-/** How long the client will wait, and where progress goes. Our own token is always sent: progress resets the timer. */
-function relayOptions(call: Call): RequestOptions {
-  return { signal: call.signal, onProgress: progressOf(call) };
-}
-
-/** Params with an `_meta` that holds only what is meant for the far end. */
-function withoutHopMeta(params: Json): Json {
+/** Leaves in `_meta` only what is meant for the far end. */
+function dropHopMeta(params: Json): void {
   const meta = params._meta as Json | null | undefined;
-  if (typeof meta !== 'object' || meta === null) return params;
-  const { ...kept } = meta;
-  for (const key of PER_HOP) delete kept[key];
-  const { _meta, ...rest } = params;
-  return Object.keys(kept).length > 0 ? { ...rest, _meta: kept } : rest;
+  if (meta === undefined) return;
+  if (typeof meta === 'object' && meta !== null) for (const key of PER_HOP) delete meta[key];
+  else delete params._meta;
 }
 
 const IGNORE = () => {};

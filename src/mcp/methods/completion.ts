@@ -20,7 +20,7 @@ export const complete: Method = {
     // A suggestion is not worth a wait.
     if (!session || !completes(session)) return NO_VALUES;
     try {
-      return atMost(await relay(session, call, { ...call.params, ref: originalRef }));
+      return atMost(await relay(session, call, { ref: originalRef }));
     } catch (error) {
       if (error instanceof WireError && error.error.code === -32601) return NO_VALUES;
       if (error instanceof OnemcpError && error.code === 'timeout') return NO_VALUES;

@@ -1,5 +1,4 @@
 import type { BackendView, Json, Kind, World } from '../../world.ts';
-import { idField } from '../catalog.ts';
 import { type Call, type Context, type Method, type Result, Serialized, waitFor } from '../method.ts';
 import { type Cursors, type Page, pageAfter } from '../page.ts';
 import type { ListView } from '../view.ts';
@@ -29,11 +28,11 @@ function listMethod(name: string, kind: Kind, key: string, cursors: Cursors): Me
       const world = context.world();
       const list = context.view(world)[kind];
       const partial = missing(world);
-      if (position || partial.length > 0)
-        return pageResult(pageAfter(list.items, idField(kind), position, context.limits['list.pageSize']), partial);
+      const page = () => pageAfter(list, { backends: [...world.backends.keys()], position, size: context.limits['list.pageSize'] });
+      if (position || partial.length > 0) return pageResult(page(), partial);
       let text = texts.get(list);
       if (text === undefined) {
-        text = JSON.stringify(pageResult(pageAfter(list.items, idField(kind), undefined, context.limits['list.pageSize']), []));
+        text = JSON.stringify(pageResult(page(), []));
         texts.set(list, text);
       }
       return new Serialized(text);

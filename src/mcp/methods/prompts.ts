@@ -17,7 +17,7 @@ export const getPrompt: Method = {
     if (!route) throw unknownName('prompts', name);
     try {
       const session = await sessionOf(route.backend, call, context);
-      const result = await relay(session, call, { ...call.params, name: route.name });
+      const result = await relay(session, call, { name: route.name });
       return rewritePromptResult(result, exposerFor(route.backend, context));
     } catch (error) {
       throw failedRequest(route.backend, error);

@@ -16,7 +16,7 @@ export const readResource: Method = {
     const { backend, name: original } = ownerOfUri(uri, context);
     try {
       const session = await sessionOf(backend, call, context);
-      const result = await relay(session, call, { ...call.params, uri: original });
+      const result = await relay(session, call, { uri: original });
       return rewriteReadResult(result, { asked: uri, original }, exposerFor(backend, context));
     } catch (error) {
       throw failedRequest(backend, withAskedUri(error, uri, original));

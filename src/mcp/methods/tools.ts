@@ -23,7 +23,7 @@ export const callTool: Method = {
       backend = route.backend;
       const session = sessionOf(backend, call, context);
       const usable = session instanceof Promise ? await session : session;
-      const result = await relay(usable, call, { ...call.params, name: route.name });
+      const result = await relay(usable, call, { name: route.name });
       return rewriteToolResult(result, exposerFor(backend, context));
     } catch (error) {
       if (backend === '') throw error;

@@ -1,0 +1,247 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { OnemcpError, WireError } from '../../src/errors.ts';
+import { type Limits, limitsWith } from '../../src/limits.ts';
+import { type FetchOptions, fetchItems } from '../../src/mcp/catalog.ts';
+import { type Items, type Json, type Kind, NO_ITEMS } from '../../src/world.ts';
+import { codeOf, type FakeSessionOptions, fakeSession, type Received, tool } from '../support/fakeWorld.ts';
+import { verifies } from '../support/verifies.ts';
+
+interface FetchPatch extends Partial<Omit<FetchOptions, 'limits' | 'previous'>> {
+  readonly limits?: Partial<Limits>;
+  readonly previous?: Partial<Items>;
+}
+
+const fetch = (session: ReturnType<typeof fakeSession>, { limits, previous, ...patch }: FetchPatch = {}) =>
+  fetchItems(session, {
+    name: 'b',
+    limits: limitsWith(limits),
+    signal: new AbortController().signal,
+    previous: { ...NO_ITEMS, ...previous },
+    ...patch,
+  });
+
+/** A backend that has tools only. */
+const toolsOf = (answer: FakeSessionOptions['answer']) => fakeSession({ capabilities: { tools: {} }, ...(answer && { answer }) });
+/** Pages by cursor; the first is under the key `first`. */
+const pages = (byCursor: Readonly<Record<string, Json>>) =>
+  toolsOf(({ params }) => {
+    const page = byCursor[params ? `:${params.cursor}` : 'first'];
+    if (!page) throw new Error(`no page ${JSON.stringify(params)}`);
+    return page;
+  });
+const names = (items: readonly Json[]) => items.map(({ name }) => name);
+const wire = (code: number) => new WireError({ code, message: 'no' });
+
+describe('the lists of a backend', () => {
+  it('are asked for only where it advertises them', async () => {
+    const session = fakeSession({ capabilities: { tools: {}, resources: {} }, answer: ({ method }) => ({ [listKey(method)]: [] }) });
+    await fetch(session);
+    expect(session.received.map(({ method }) => method)).toEqual(['tools/list', 'resources/list', 'resources/templates/list']);
+  });
+
+  it('are emptied where it no longer advertises them', async () => {
+    const session = toolsOf(() => ({ tools: [tool('a')] }));
+    const { items } = await fetch(session, { previous: { prompts: [{ name: 'old' }] } });
+    expect(items.prompts).toEqual([]);
+  });
+
+  it(verifies('B21', 'have all items of all pages, in code-unit order of their names'), async () => {
+    const session = pages({
+      first: { tools: [tool('b'), tool('Z')], nextCursor: '2' },
+      ':2': { tools: [tool('a'), tool('é')], nextCursor: '3' },
+      ':3': { tools: [tool('_')] },
+    });
+    const { items, notes } = await fetch(session);
+    expect([names(items.tools), notes]).toEqual([['Z', '_', 'a', 'b', 'é'], []]);
+  });
+
+  it(verifies('B22', 'go on at the cursor "", and hand every cursor back as it came'), async () => {
+    const session = pages({ first: { tools: [tool('a')], nextCursor: '' }, ':': { tools: [tool('b')], nextCursor: ' x%20' }, ': x%20': { tools: [] } });
+    expect(names((await fetch(session)).items.tools)).toEqual(['a', 'b']);
+    expect(session.received.map(({ params }) => params)).toEqual([undefined, { cursor: '' }, { cursor: ' x%20' }]);
+  });
+
+  it.each([null, undefined, 5, {}])('end at the cursor %j', async (nextCursor) => {
+    const session = pages({ first: { tools: [tool('a')], nextCursor } });
+    expect(names((await fetch(session)).items.tools)).toEqual(['a']);
+  });
+
+  it(verifies('B23', 'end where cursors repeat, with every item once and a note'), async () => {
+    const session = pages({
+      first: { tools: [tool('a')], nextCursor: 'x' },
+      ':x': { tools: [tool('b')], nextCursor: 'y' },
+      ':y': { tools: [tool('c')], nextCursor: 'x' },
+    });
+    const { items, notes } = await fetch(session);
+    expect(names(items.tools)).toEqual(['a', 'b', 'c']);
+    expect(notes).toEqual(['tools/list was cut: its cursors repeat (cursor-loop)']);
+    expect(session.received).toHaveLength(3);
+  });
+
+  it('end after list.maxPages and list.maxItems', async () => {
+    let page = 0;
+    const endless = () => toolsOf(() => ({ tools: [tool(`t${++page}`), tool(`u${page}`)], nextCursor: `c${page}` }));
+    const byPages = await fetch(endless(), { limits: { 'list.maxPages': 4 } });
+    expect([byPages.items.tools.length, byPages.notes]).toEqual([8, ['tools/list was cut: it has more than 4 pages']]);
+    const byItems = await fetch(endless(), { limits: { 'list.maxItems': 5 } });
+    expect([byItems.items.tools.length, byItems.notes]).toEqual([6, ['tools/list was cut: it has more than 5 items']]);
+  });
+
+  it(verifies('B26', 'are given listTimeout, silent or not'), async () => {
+    const session = toolsOf(() => ({ tools: [] }));
+    await fetch(session, { limits: { listTimeout: 1234 } });
+    expect(session.received[0]?.options).toMatchObject({ timeoutMs: 1234, totalTimeoutMs: 1234 });
+  });
+
+  it('keep their identity when they are equal, kind by kind', async () => {
+    const previous = { tools: [tool('a', { x: [1] })], prompts: [{ name: 'p' }] };
+    const session = fakeSession({
+      capabilities: { tools: {}, prompts: {} },
+      answer: ({ method }) => (method === 'tools/list' ? { tools: [tool('a', { x: [1] })] } : { prompts: [{ name: 'q' }] }),
+    });
+    const { items } = await fetch(session, { previous });
+    expect(items.tools).toBe(previous.tools);
+    expect(items.prompts).toEqual([{ name: 'q' }]);
+  });
+
+  it('may be read for some kinds only; the others stay', async () => {
+    const previous = { tools: [tool('a')], prompts: [{ name: 'p' }] };
+    const session = fakeSession({ answer: () => ({ tools: [tool('b')] }) });
+    const { items } = await fetch(session, { previous, kinds: ['tools'] });
+    expect([names(items.tools), items.prompts === previous.prompts, session.received.length]).toEqual([['b'], true, 1]);
+  });
+});
+
+describe('a list that fails', () => {
+  /** Prompts are fine; tools do what they are told. */
+  const beside = (tools: (received: Received) => Json | Promise<Json>) =>
+    fakeSession({
+      capabilities: { tools: {}, prompts: {} },
+      answer: (received) => (received.method === 'prompts/list' ? { prompts: [{ name: 'p' }] } : tools(received)),
+    });
+
+  it.each([
+    ['an error', () => Promise.reject(wire(-32603)), 'tools/list failed: no'],
+    ['garbage', () => ({ tools: 'x' }), 'tools/list failed: tools/list of "b" has no array "tools"'],
+    ['silence', () => Promise.reject(new OnemcpError('timeout', 'silent')), 'tools/list failed: silent'],
+  ])(verifies('B26', 'with %s costs the other kinds nothing, and is noted'), async (_, answer, note) => {
+    const { items, notes } = await fetch(beside(answer as () => Json));
+    expect([items.tools, names(items.prompts), notes]).toEqual([[], ['p'], [note]]);
+  });
+
+  it('keeps its old items', async () => {
+    const previous = { tools: [tool('old')] };
+    const { items } = await fetch(beside(() => Promise.reject(wire(-32603))), { previous });
+    expect(items.tools).toBe(previous.tools);
+  });
+
+  it(verifies('B28', 'because the method is unknown is an empty list: the other kinds stay'), async () => {
+    const { items, notes } = await fetch(beside(() => Promise.reject(wire(-32601))), { previous: { tools: [tool('old')] } });
+    expect([items.tools, names(items.prompts)]).toEqual([[], ['p']]);
+    expect(notes).toEqual(['tools/list is advertised but not implemented']);
+  });
+
+  it(verifies('B28', 'because the method is unknown does not fail the backend although it is all it has'), async () => {
+    expect((await fetch(toolsOf(() => Promise.reject(wire(-32601))))).items).toEqual(NO_ITEMS);
+  });
+
+  it.each([
+    ['an error', () => Promise.reject(wire(-32603))],
+    ['an unknown method', () => Promise.reject(wire(-32601))],
+    ['garbage', () => ({ tools: 7 })],
+  ])('on its second page with %s keeps the old list, or what was read when there is none', async (_, second) => {
+    const session = () => beside(({ params }) => (params ? (second() as Json) : { tools: [tool('new')], nextCursor: '2' }));
+    const previous = { tools: [tool('old1'), tool('old2')] };
+    const stale = await fetch(session(), { previous });
+    expect(stale.items.tools).toBe(previous.tools);
+    expect(stale.notes).toEqual([expect.stringMatching(/^tools\/list failed on page 2: /)]);
+    expect(names((await fetch(session())).items.tools)).toEqual(['new']);
+  });
+
+  it('fails the start when nothing at all can be listed, and says whose', async () => {
+    const session = fakeSession({ capabilities: { tools: {}, prompts: {} }, answer: () => Promise.reject(wire(-32603)) });
+    const error = await fetch(session).catch((thrown: unknown) => thrown);
+    expect([codeOf(error), (error as Error).message]).toEqual(['invalid_response', '"b" cannot list what it offers: no']);
+  });
+
+  it('does not fail the start for templates alone', async () => {
+    const session = fakeSession({
+      capabilities: { resources: {} },
+      answer: ({ method }) => (method === 'resources/list' ? { resources: [{ uri: 'x://1' }] } : Promise.reject(wire(-32603))),
+    });
+    const { items, notes } = await fetch(session);
+    expect([items.resources.length, items.templates, notes.length]).toEqual([1, [], 1]);
+  });
+
+  it('because the reading is given up throws, whatever was read', async () => {
+    const aborter = new AbortController();
+    const session = toolsOf(() => {
+      aborter.abort(new OnemcpError('cancelled', 'stopped'));
+      return { tools: [tool('a')] };
+    });
+    expect(codeOf(await fetch(session, { signal: aborter.signal }).catch((thrown: unknown) => thrown))).toBe('cancelled');
+  });
+});
+
+describe('an item', () => {
+  it.each([
+    ['tools', null, 'it is not an object'],
+    ['tools', [], 'it is not an object'],
+    ['tools', { inputSchema: {} }, 'its "name" is not a text'],
+    ['tools', { name: '', inputSchema: {} }, 'its "name" is not a text'],
+    ['tools', { name: 5, inputSchema: {} }, 'its "name" is not a text'],
+    ['tools', { name: 't', inputSchema: null }, '"t" has no object "inputSchema"'],
+    ['tools', { name: 't', inputSchema: [] }, '"t" has no object "inputSchema"'],
+    ['tools', { name: 't' }, '"t" has no object "inputSchema"'],
+    ['tools', tool('t00'), '"t00" is listed twice; the first one is kept'],
+    ['tools', tool('n'.repeat(8193)), `"${'n'.repeat(80)}" begins a "name" of 8193 characters`],
+    ['prompts', {}, 'its "name" is not a text'],
+    ['resources', { name: 'x' }, 'its "uri" is not a text'],
+    ['templates', { uri: 'x' }, 'its "uriTemplate" is not a text'],
+  ] as const)(verifies('B27', 'of %s that is bad (%j) is left out and named: %s'), async (kind, bad, flaw) => {
+    const good = Array.from({ length: 19 }, (_, n) => goodItem(kind, `t${String(n).padStart(2, '0')}`));
+    const capability = kind === 'templates' ? 'resources' : kind;
+    const session = fakeSession({
+      capabilities: { [capability]: {} },
+      answer: ({ method }) => ({ [listKey(method)]: listKey(method) === KEYS[kind] ? [...good, bad] : [] }),
+    });
+    const { items, notes } = await fetch(session);
+    expect(items[kind]).toEqual(good);
+    expect(notes).toEqual([`${METHODS[kind]}: an item was left out: ${flaw}`]);
+  });
+
+  it(verifies('B27', 'of any form never costs another'), async () => {
+    const property = fc.asyncProperty(fc.array(fc.anything(), { maxLength: 10 }), async (junk) => {
+      const { items } = await fetch(toolsOf(() => ({ tools: [...junk, tool('the good one')] })));
+      expect(names(items.tools)).toContain('the good one');
+    });
+    await fc.assert(property);
+  });
+
+  it(verifies('B29', 'is kept as it is, with every field we do not know'), async () => {
+    const odd = tool('t', {
+      title: 'T',
+      annotations: { x: 1 },
+      icons: [{ src: 'data:' }],
+      outputSchema: true,
+      execution: { taskSupport: 'optional' },
+      _meta: { 'v/x': [null] },
+      'x-unknown': { deep: [1, { $ref: '#/$defs/a' }] },
+      inputSchema: { $defs: { a: false }, properties: { p: true } },
+    });
+    const { items } = await fetch(toolsOf(() => ({ tools: [odd] })));
+    expect(items.tools[0]).toBe(odd);
+  });
+});
+
+const METHODS: Readonly<Record<Kind, string>> = {
+  tools: 'tools/list',
+  prompts: 'prompts/list',
+  resources: 'resources/list',
+  templates: 'resources/templates/list',
+};
+const KEYS: Readonly<Record<Kind, string>> = { tools: 'tools', prompts: 'prompts', resources: 'resources', templates: 'resourceTemplates' };
+const listKey = (method: string): string => KEYS[(Object.keys(METHODS) as Kind[]).find((kind) => METHODS[kind] === method) as Kind];
+const goodItem = (kind: Kind, id: string): Json =>
+  kind === 'tools' ? tool(id) : { [kind === 'prompts' ? 'name' : kind === 'resources' ? 'uri' : 'uriTemplate']: id };

@@ -1,0 +1,80 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parseMessage } from '../../src/mcp/message.ts';
+import { verifies } from '../support/verifies.ts';
+
+const flaw = (text: string, depth = 256) => {
+  const parsed = parseMessage(text, depth);
+  return parsed.ok ? 'accepted' : [parsed.error.rpcCode, parsed.id];
+};
+
+describe('a message of a client', () => {
+  it.each([
+    ['{"jsonrpc":"2.0","id":1,"method":"ping"}'],
+    ['{"jsonrpc":"2.0","id":"1","method":"ping","params":{}}'],
+    ['{"jsonrpc":"2.0","method":"notifications/initialized"}'],
+    ['{"jsonrpc":"2.0","id":1,"result":{}}'],
+    ['{"jsonrpc":"2.0","id":0,"method":"x","unknown":[1]}'],
+  ])('is accepted: %s', (text) => {
+    expect(parseMessage(text, 256)).toEqual({ ok: true, message: JSON.parse(text) });
+  });
+
+  it.each([
+    ['{', -32700, null],
+    ['', -32700, null],
+    ['[]', -32600, null],
+    ['[{"jsonrpc":"2.0","id":1,"method":"ping"}]', -32600, null],
+    ['1', -32600, null],
+    ['null', -32600, null],
+    ['{}', -32600, null],
+    ['{"jsonrpc":"1.0","id":7,"method":"ping"}', -32600, 7],
+    ['{"jsonrpc":"2.0","id":null,"method":"ping"}', -32600, null],
+    ['{"jsonrpc":"2.0","id":1.5,"method":"ping"}', -32600, null],
+    ['{"jsonrpc":"2.0","id":{},"method":"ping"}', -32600, null],
+    ['{"jsonrpc":"2.0","id":"a","method":5}', -32600, 'a'],
+    ['{"jsonrpc":"2.0","id":"a","method":"x","params":[1]}', -32600, 'a'],
+    ['{"jsonrpc":"2.0","id":"a","method":"x","params":null}', -32600, 'a'],
+    ['{"jsonrpc":"2.0"}', -32600, null],
+  ])('is refused: %s', (text, code, id) => {
+    expect(flaw(text)).toEqual([code, id]);
+  });
+
+  it('that nests too deeply is refused before anything walks it', () => {
+    const deep = (depth: number) => `{"jsonrpc":"2.0","id":1,"method":"x","params":${'{"a":'.repeat(depth - 1)}1${'}'.repeat(depth)}`;
+    expect(flaw(deep(256))).toBe('accepted');
+    expect(flaw(deep(257))).toEqual([-32700, null]);
+    expect(flaw('['.repeat(1_000_000))).toEqual([-32700, null]);
+  });
+
+  it(verifies('E69', 'keeps the type of its id'), () => {
+    const ids = ['1', '"1"'].map((id) => parseMessage(`{"jsonrpc":"2.0","id":${id},"method":"ping"}`, 256));
+    expect(ids.map((parsed) => parsed.ok && parsed.message.id)).toEqual([1, '1']);
+  });
+
+  it('never makes the parser throw', () => {
+    const almost = fc.record(
+      { jsonrpc: fc.constantFrom('2.0', '1.0', 2), id: fc.anything(), method: fc.anything(), params: fc.anything() },
+      { requiredKeys: [] },
+    );
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.json(),
+      almost.map((value) => {
+        try {
+          return JSON.stringify(value) ?? '';
+        } catch {
+          return '{';
+        }
+      }),
+      fc.json().map((json) => json.slice(0, -1)),
+    );
+    fc.assert(
+      fc.property(text, (input) => {
+        const parsed = parseMessage(input, 16);
+        if (parsed.ok) expect(parsed.message.jsonrpc).toBe('2.0');
+        else expect([-32700, -32600]).toContain(parsed.error.rpcCode);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
