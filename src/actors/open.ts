@@ -10,6 +10,8 @@ export interface OpenDeps {
   readonly io: IoDeps;
   /** Our `clientInfo` toward backends. */
   readonly clientInfo: { readonly name: string; readonly version: string };
+  /** Resolves when it is this start's turn to spawn. */
+  readonly turn: () => Promise<void>;
 }
 
 /**
@@ -18,10 +20,12 @@ export interface OpenDeps {
  */
 export async function openBackend(
   { spec, previous }: { spec: BackendSpec; previous: Items },
-  { io, clientInfo }: OpenDeps,
+  { io, clientInfo, turn }: OpenDeps,
   signal: AbortSignal,
 ): Promise<Opened> {
-  const session = await openSession(await createTransport(spec, io), {
+  const transport = await createTransport(spec, io);
+  await turn();
+  const session = await openSession(transport, {
     name: spec.name,
     requestTimeout: spec.requestTimeout,
     requestTotalTimeout: spec.requestTotalTimeout,

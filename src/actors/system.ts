@@ -39,9 +39,8 @@ export function createSystem({ config, io, ports, clientInfo, settle, inspect }:
 
   const open = fromPromise<Opened, Parameters<typeof openBackend>[0]>(async ({ input, signal }) => {
     await leftovers.get(input.spec.name);
-    await turn();
     signal.throwIfAborted();
-    const opening = openBackend(input, { io, clientInfo }, signal);
+    const opening = openBackend(input, { io, clientInfo, turn }, signal);
     leftovers.set(
       input.spec.name,
       opening.catch(() => {}),
@@ -106,13 +105,19 @@ export function createSystem({ config, io, ports, clientInfo, settle, inspect }:
 }
 
 /**
- * One start an event-loop iteration: a spawn blocks for milliseconds, and clients are to be answered between two of them.
+ * Starts take turns. A spawn blocks the event loop for milliseconds, for tens of them on a busy machine; after each one as
+ * much time belongs to the clients.
  */
 function createTurns(): () => Promise<void> {
   let last = Promise.resolve();
+  const pause = () =>
+    new Promise<void>((resolve) => {
+      const began = performance.now();
+      setImmediate(() => setTimeout(resolve, performance.now() - began));
+    });
   return () => {
     const turn = last;
-    last = turn.then(() => new Promise((resolve) => setImmediate(resolve)));
+    last = turn.then(pause);
     return turn;
   };
 }
