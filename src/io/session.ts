@@ -44,7 +44,8 @@ export async function openSession(transport: BackendTransport, options: SessionO
     const result = await peer.request(
       'initialize',
       { protocolVersion: BACKEND_VERSIONS[0], capabilities: {}, clientInfo: options.clientInfo },
-      { signal: options.signal },
+      // Whoever starts the session says how long that may take.
+      { signal: options.signal, timeoutMs: options.requestTotalTimeout },
     );
     peer.info = backendInfo(options.name, result);
     transport.setProtocolVersion(peer.info.protocolVersion);

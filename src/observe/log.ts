@@ -82,13 +82,15 @@ const ICONS: Readonly<Record<string, readonly [icon: string, color: number]>> = 
 function prettyLine(colors: boolean): (entry: LogObject) => string {
   const paint = (code: number, text: string) => (colors ? `\u001b[${code}m${text}\u001b[0m` : text);
   return (entry) => {
-    const [event, { message, ...fields }] = partsOf(entry);
+    // The text names the backend already, so its field is left to machines.
+    const [event, { message, backend, line, ...fields }] = partsOf(entry);
     const [icon, color] = ICONS[entry.type] ?? ['●', 36];
     const time = entry.date.toTimeString().slice(0, 8);
     const rest = Object.entries(fields)
       .filter(([, value]) => value !== undefined)
       .map(([key, value]) => `${key}=${typeof value === 'string' && /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value)}`);
-    const text = message === undefined ? event : String(message);
+    const about = backend === undefined ? event : `${backend}: ${line ?? event}`;
+    const text = message === undefined ? about : String(message);
     return `${paint(90, time)} ${paint(color, icon)} ${escapeControls(text)}${rest.length > 0 ? ` ${paint(90, escapeControls(rest.join(' ')))}` : ''}`;
   };
 }

@@ -8,7 +8,7 @@ import { onTestFinished } from 'vitest';
 import type { Json, JsonRpcMessage } from '../../src/world.ts';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
-export const MAIN = join(ROOT, 'dist/main.js');
+export const MAIN = process.env.ONEMCP_MAIN ?? join(ROOT, 'dist/main.js');
 
 /** A backend entry for a fixture program. */
 export const fixture = (name: string, env: Record<string, string> = {}, more: Json = {}): Json => ({
