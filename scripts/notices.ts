@@ -24,14 +24,18 @@ export async function notices(): Promise<string> {
   return `# Third-party notices\n\nThe published package contains code of these packages.\n\n${parts.join('\n')}`;
 }
 
+/** What @statelyai/inspect needs for transports that the bundle leaves out; see rolldown.config.ts. */
+const LEFT_OUT = ['fast-safe-stringify', 'isomorphic-ws', 'partysocket', 'superjson', 'ws'];
+
 async function closure(roots: readonly string[]): Promise<Set<string>> {
-  const found = new Set<string>();
+  const found = new Set<string>(LEFT_OUT);
   const visit = async (name: string): Promise<void> => {
     if (found.has(name)) return;
     found.add(name);
     for (const dependency of Object.keys((await manifest(name)).dependencies ?? {})) await visit(dependency);
   };
   for (const name of roots) await visit(name);
+  for (const name of LEFT_OUT) found.delete(name);
   return found;
 }
 

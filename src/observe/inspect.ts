@@ -37,6 +37,8 @@ export interface Inspection {
 const ENDED_KEPT = 30_000;
 const ENDED_MOST = 200;
 const ERROR_TEXT = 500;
+/** Milliseconds that the last snapshot of a failed actor may take. */
+const LAST_SNAPSHOT = 20;
 
 /** A message to the page: every event of the protocol has these. */
 interface Message {
@@ -45,6 +47,7 @@ interface Message {
   readonly parentId?: string | undefined;
   readonly sourceId?: string | undefined;
   readonly name?: string;
+  readonly definition?: string | undefined;
   readonly event?: { readonly type: string };
   readonly snapshot?: Shown;
 }
@@ -71,6 +74,8 @@ export function createInspection({ mode, history, token, redact, now = Date.now 
   const known = new Map<string, Known>();
   const ring: string[] = [];
   const listeners = new Set<(message: string) => void>();
+  const definitions = new Map<string, string>();
+  const definitionOf = createDefinitionOf();
   let count = 0;
 
   const forgetEnded = () => {
@@ -97,9 +102,11 @@ export function createInspection({ mode, history, token, redact, now = Date.now 
     if (snapshot.status !== 'active') actor.endedAt ??= now();
   };
 
-  const take = (message: Message) => {
-    const { type, sessionId, snapshot } = message;
+  const take = (taken: Message) => {
+    const { type, sessionId, snapshot } = taken;
+    const message = type === '@xstate.actor' ? { ...taken, definition: definitions.get(sessionId) ?? taken.definition } : taken;
     if (type === '@xstate.actor' && snapshot) {
+      definitions.delete(sessionId);
       forgetEnded();
       const above = message.parentId === undefined ? undefined : known.get(message.parentId);
       const label = above?.registration.parentId === undefined ? String(message.name) : `${above.label}/${message.name}`;
@@ -107,13 +114,19 @@ export function createInspection({ mode, history, token, redact, now = Date.now 
     }
     if (snapshot) shows(sessionId, snapshot);
     publish(message);
-    // An actor that threw emits no snapshot of its own.
-    const source = message.sourceId === undefined ? undefined : known.get(message.sourceId);
-    if (source && source.endedAt === undefined && message.event?.type.startsWith('xstate.error.actor.')) {
-      const failed = { ...source.snapshot, status: 'error' };
-      shows(message.sourceId as string, failed);
-      publish({ type: '@xstate.snapshot', sessionId: message.sourceId as string, event: message.event, snapshot: failed });
+    if (message.sourceId !== undefined && message.event?.type.startsWith('xstate.error.actor.')) {
+      const { sourceId, event } = message;
+      setTimeout(() => quietly(() => failed(sourceId, event)), LAST_SNAPSHOT).unref();
     }
+  };
+
+  /** An actor that threw emits no snapshot of its own; one whose promise was rejected does, a moment later. */
+  const failed = (sessionId: string, event: { readonly type: string }) => {
+    const actor = known.get(sessionId);
+    if (!actor || actor.endedAt !== undefined) return;
+    const snapshot = { ...actor.snapshot, status: 'error' };
+    shows(sessionId, snapshot);
+    publish({ type: '@xstate.snapshot', sessionId, event, snapshot });
   };
 
   const inspector = createInspector({ send: (message) => quietly(() => take(message as unknown as Message)) });
@@ -123,7 +136,13 @@ export function createInspection({ mode, history, token, redact, now = Date.now 
       next: (event) =>
         quietly(() => {
           const reduced = withoutData(event, redact);
-          if (reduced) inspector.inspect.next?.(reduced);
+          if (!reduced) return;
+          if (event.type === '@xstate.actor') {
+            const { sessionId, logic } = event.actorRef as unknown as Actor;
+            const definition = definitionOf(logic?.config);
+            if (definition !== undefined) definitions.set(sessionId, definition);
+          }
+          inspector.inspect.next?.(reduced);
         }),
     },
     mode,
@@ -132,7 +151,9 @@ export function createInspection({ mode, history, token, redact, now = Date.now 
     subscribe(listener) {
       forgetEnded();
       listeners.add(listener);
-      const registrations = [...known.values()].map(({ registration, snapshot }) => JSON.stringify({ ...registration, snapshot }));
+      const registrations = [...known.values()].map(({ registration, snapshot, endedAt }) =>
+        JSON.stringify({ ...registration, snapshot, endedAt }),
+      );
       const hello = JSON.stringify({ type: '@onemcp.hello', now: now(), endedKept: ENDED_KEPT, mode });
       return {
         history: [hello, ...registrations, ...ring, JSON.stringify({ type: '@onemcp.live' })],
@@ -149,6 +170,22 @@ function quietly(act: () => void): void {
   } catch {
     // An event that cannot be shown is not shown.
   }
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+/**
+ * The definition of a machine as JSON, its states in the order they were written in (the inspector sorts them); undefined
+ * for other logic. One text for all actors of one machine.
+ */
+function createDefinitionOf(): (config: unknown) => string | undefined {
+  const texts = new WeakMap<object, string>();
+  return (config) => {
+    if (!isObject(config)) return undefined;
+    const text = texts.get(config) ?? JSON.stringify(config, (_, value) => (typeof value === 'function' ? { type: value.name } : value));
+    texts.set(config, text);
+    return text;
+  };
 }
 
 /** What of an actor is looked at. */
@@ -182,10 +219,16 @@ const plainActor = (actor: Actor, redact: (text: string) => string) => ({
   // Invoked actors have generated ids such as `0.backend.starting`.
   id: typeof actor.src === 'string' && /^\d+\./.test(actor.id) ? actor.src : actor.id,
   sessionId: actor.sessionId,
-  logic: { config: actor.logic?.config },
+  logic: { config: isObject(actor.logic?.config) && { id: (actor.logic.config as { id?: unknown }).id } },
   _parent: actor._parent && { sessionId: actor._parent.sessionId },
-  // Asked for later, when the actor has one.
-  getSnapshot: () => shown(actor.getSnapshot(), redact),
+  // Asked for later, when the actor has one, from a timer in which an error would end the process.
+  getSnapshot: () => {
+    let snapshot: Shown = { status: 'active', context: {} };
+    quietly(() => {
+      snapshot = shown(actor.getSnapshot(), redact);
+    });
+    return snapshot;
+  },
 });
 
 function shown(snapshot: unknown, redact: (text: string) => string): Shown {
@@ -205,13 +248,20 @@ interface BackendContext {
   readonly lastError: unknown;
 }
 
+interface RootContext {
+  readonly world: World;
+  readonly alive: unknown;
+  readonly waiting: readonly string[];
+  readonly launching: readonly string[];
+}
+
 const FACTS = ['generation', 'since', 'failures', 'connects', 'retryDelay', 'retryAt', 'settled'] as const;
 
 /** A context, reduced to what may be shown: nothing, unless it is the one of a backend or of the root. */
 function shownContext(context: unknown, redact: (text: string) => string): object {
-  if (typeof context !== 'object' || context === null) return {};
+  if (!isObject(context)) return {};
   if ('world' in context && 'alive' in context) {
-    const { world, waiting, launching } = context as { world: World; waiting: readonly string[]; launching: readonly string[] };
+    const { world, waiting, launching } = context as RootContext;
     const backends = Object.fromEntries([...world.backends].map(([name, { state }]) => [name, state]));
     return { phase: world.phase, backends, waiting, launching };
   }

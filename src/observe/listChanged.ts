@@ -26,7 +26,7 @@ export function listChanged(world$: Observable<World>, { view, ...timing }: List
 }
 
 /** Which lists differ between two views; templates belong to resources. */
-export function changedKinds(before: View, after: View): readonly ChangedKind[] {
+function changedKinds(before: View, after: View): readonly ChangedKind[] {
   const kinds: ChangedKind[] = [];
   if (before.tools !== after.tools) kinds.push('tools');
   if (before.prompts !== after.prompts) kinds.push('prompts');

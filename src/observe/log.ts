@@ -45,17 +45,19 @@ export function createLogger({ format, level, stream, colors, redact }: LogOptio
     }
     stream.write(`${line}\n`);
   };
-  const line = format === 'json' ? jsonLine : prettyLine(colors);
+  // In this order: an escaped secret would no longer be recognised.
+  const clean = (text: string) => escapeControls(redact(text));
+  const line = format === 'json' ? jsonLine(clean) : prettyLine(colors, clean);
   const consola: ConsolaInstance = createConsola({
     level: CONSOLA_LEVELS[level],
     throttle: 0,
-    reporters: [{ log: (entry) => write(redact(line(entry))) }],
+    reporters: [{ log: (entry) => write(line(entry)) }],
   });
 
   return {
     log: (at, event, fields = {}) => consola[at](event, fields),
     print: (text) => {
-      if (format === 'pretty' && CONSOLA_LEVELS[level] >= CONSOLA_LEVELS.info) for (const row of text.split('\n')) write(redact(row));
+      if (format === 'pretty' && CONSOLA_LEVELS[level] >= CONSOLA_LEVELS.info) for (const row of redact(text).split('\n')) write(row);
     },
   };
 }
@@ -67,9 +69,11 @@ const partsOf = ({ args }: LogObject): [event: string, fields: Fields] => {
   return [event, fields ?? {}];
 };
 
-function jsonLine(entry: LogObject): string {
-  const [event, fields] = partsOf(entry);
-  return escapeControls(JSON.stringify({ ts: entry.date.toISOString(), level: entry.type, event, ...fields }));
+function jsonLine(clean: (text: string) => string): (entry: LogObject) => string {
+  return (entry) => {
+    const [event, fields] = partsOf(entry);
+    return clean(JSON.stringify({ ts: entry.date.toISOString(), level: entry.type, event, ...fields }));
+  };
 }
 
 const ICONS: Readonly<Record<string, readonly [icon: string, color: number]>> = {
@@ -79,7 +83,7 @@ const ICONS: Readonly<Record<string, readonly [icon: string, color: number]>> = 
   debug: ['·', 90],
 };
 
-function prettyLine(colors: boolean): (entry: LogObject) => string {
+function prettyLine(colors: boolean, clean: (text: string) => string): (entry: LogObject) => string {
   const paint = (code: number, text: string) => (colors ? `\u001b[${code}m${text}\u001b[0m` : text);
   return (entry) => {
     // The text names the backend already, so its field is left to machines.
@@ -91,7 +95,7 @@ function prettyLine(colors: boolean): (entry: LogObject) => string {
       .map(([key, value]) => `${key}=${typeof value === 'string' && /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value)}`);
     const about = backend === undefined ? event : `${backend}: ${line ?? event}`;
     const text = message === undefined ? about : String(message);
-    return `${paint(90, time)} ${paint(color, icon)} ${escapeControls(text)}${rest.length > 0 ? ` ${paint(90, escapeControls(rest.join(' ')))}` : ''}`;
+    return `${paint(90, time)} ${paint(color, icon)} ${clean(text)}${rest.length > 0 ? ` ${paint(90, clean(rest.join(' ')))}` : ''}`;
   };
 }
 

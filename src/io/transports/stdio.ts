@@ -202,7 +202,7 @@ function lossError(server: string, loss: Loss, { initialized, lastWords }: { ini
   let text = `closed its ${loss.kind}`;
   if (loss.kind === 'exit') text = loss.signal ? `was killed by ${loss.signal}` : `exited with code ${loss.code}`;
   const when = initialized ? '' : ' before it was initialized';
-  return new OnemcpError('backend_exited', `"${server}" ${text}${when}${lastWords ? `: ${lastWords}` : ''}`, {
+  return new OnemcpError('backend_exited', `"${server}" ${text}${when}${lastWords ? `; its last line on stderr: ${lastWords}` : ''}`, {
     server,
     reason: loss.kind === 'exit' ? 'exit' : `${loss.kind}-closed`,
     retryable: true,
