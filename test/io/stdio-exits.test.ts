@@ -63,13 +63,15 @@ describe.each(Object.entries(CAUSES))('a backend that goes by %s', (cause, { say
 describe('the loss of a backend', () => {
   it('names its last line of stderr', async () => {
     const backend = await connect('crash-on-call');
-    await expect(backend.call('boom')).rejects.toMatchObject({ message: '"crash-on-call" exited with code 3: the disk is full' });
+    await expect(backend.call('boom')).rejects.toMatchObject({
+      message: '"crash-on-call" exited with code 3; its last line on stderr: the disk is full',
+    });
   });
 
   it('before it reads anything is told with the reason', async () => {
     const backend = open(specOf('crash-on-start'), createDeps());
     await expect(backend.initialize()).rejects.toMatchObject({
-      message: '"crash-on-start" exited with code 1 before it was initialized: cannot read settings.json',
+      message: '"crash-on-start" exited with code 1 before it was initialized; its last line on stderr: cannot read settings.json',
     });
   });
 
