@@ -40,7 +40,12 @@ module.exports = {
     only('actors', ['machines/', 'io/', configTypes, 'mcp/catalog.ts$'], ['xstate']),
     only('observe', [configTypes, 'mcp/view.ts$'], ['rxjs', 'consola', '@statelyai/inspect', 'xstate'], ['util', 'stream']),
     only('http', ['mcp/', 'auth/', 'observe/', configTypes], ['hono', '@hono/node-server'], ['http', 'net', 'crypto', 'stream']),
-    only('cli', ['gateway.ts$', 'config/', 'io/secrets/', 'observe/(log|table).ts$'], ['commander'], ['path', 'url', 'fs', 'fs/promises', 'stream']),
+    only(
+      'cli',
+      ['gateway.ts$', 'config/', 'io/secrets/', 'observe/(log|table).ts$'],
+      ['commander'],
+      ['path', 'url', 'fs', 'fs/promises', 'stream'],
+    ),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
 import type { Json, JsonRpcMessage } from '../../src/world.ts';
 
-export const ROOT = resolve(import.meta.dirname, '../..');
+const ROOT = resolve(import.meta.dirname, '../..');
 export const MAIN = process.env.ONEMCP_MAIN ?? join(ROOT, 'dist/main.js');
 
 /** A backend entry for a fixture program. */
