@@ -25,10 +25,7 @@ export interface RootInput {
   readonly ports: Ports;
 }
 
-interface RootContext extends RootInput, Roster {
-  /** Milliseconds since the epoch at which DRAIN came; 0 before. */
-  readonly drainedAt: number;
-}
+interface RootContext extends RootInput, Roster {}
 
 type ChildSnapshot = SnapshotFrom<typeof backendMachine>;
 
@@ -37,6 +34,8 @@ export type RootEvent =
   | { readonly type: 'RUN' }
   /** Calls in flight get their grace, then everything stops. */
   | { readonly type: 'DRAIN' }
+  /** The shutdown has had its time. */
+  | { readonly type: 'DEADLINE' }
   | { readonly type: 'SLOT_EXPIRED'; readonly id: ChildId };
 
 /** What xstate tells a parent of its children. */
@@ -70,8 +69,7 @@ const base = setup({
   },
   delays: {
     drainTimeout: ({ context }) => context.limits.drainTimeout,
-    /** What is left of `shutdownTimeout`, which began with DRAIN. */
-    shutdownRest: ({ context: { limits, ports, drainedAt } }) => Math.max(0, limits.shutdownTimeout - (ports.now() - drainedAt) - FLUSH),
+    deadline: ({ context }) => Math.max(0, context.limits.shutdownTimeout - FLUSH),
   },
 });
 
@@ -143,7 +141,8 @@ const expireSlot = carryOut(grantAfter((roster, _, { id }: { id: ChildId }) => s
 const enter = (phase: Phase) =>
   carryOut(grantAfter((roster, _, __: never): Decision => [{ ...roster, world: { ...roster.world, phase } }, []]));
 
-const markDrained = base.assign({ drainedAt: ({ context }) => context.drainedAt || context.ports.now() });
+/** The first DRAIN starts it; a timer, because a wall clock may be set back meanwhile. */
+const startDeadline = base.raise({ type: 'DEADLINE' }, { delay: 'deadline' });
 
 /**
  * The supervisor: spawns one actor per backend, observes them into the World, forgets the ended, replaces the crashed,
@@ -160,7 +159,6 @@ export const rootMachine = base.createMachine({
     waiting: [],
     launching: [],
     respawns: new Map(),
-    drainedAt: 0,
   }),
   entry: spawnAll,
   initial: 'booting',
@@ -173,18 +171,18 @@ export const rootMachine = base.createMachine({
     } as object),
   },
   states: {
-    booting: { on: { RUN: 'running', DRAIN: 'stopping' } },
-    running: { entry: enter('running'), on: { DRAIN: 'draining' } },
+    booting: { on: { RUN: 'running', DRAIN: { target: 'stopping', actions: startDeadline } } },
+    running: { entry: enter('running'), on: { DRAIN: { target: 'draining', actions: startDeadline } } },
     draining: {
-      entry: [enter('draining'), markDrained],
+      entry: enter('draining'),
       invoke: { id: 'settle', src: 'settle', input: undefined, onDone: 'stopping', onError: 'stopping' },
       after: { drainTimeout: 'stopping' },
-      on: { DRAIN: 'stopping' },
+      on: { DRAIN: 'stopping', DEADLINE: { target: 'stopped', actions: 'killAll' } },
     },
     stopping: {
-      entry: [enter('stopping'), markDrained, carryOut((context) => stopping(context))],
+      entry: [enter('stopping'), carryOut((context) => stopping(context))],
       always: { guard: 'noneAlive', target: 'stopped' },
-      after: { shutdownRest: { target: 'stopped', actions: 'killAll' } },
+      on: { DEADLINE: { target: 'stopped', actions: 'killAll' } },
     },
     stopped: { entry: enter('stopped'), type: 'final' },
   },

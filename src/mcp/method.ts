@@ -2,7 +2,7 @@ import type { OnemcpError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { BackendView, CancelSignal, Json, JsonRpcMessage, RequestId, World } from '../world.ts';
 import type { Traffic } from './traffic.ts';
-import type { Naming, View } from './view.ts';
+import type { ListView, Naming, View } from './view.ts';
 
 /** What every method may use. One for the whole gateway. */
 export interface Context {
@@ -21,8 +21,8 @@ export interface Context {
   readonly epoch: () => number;
   /** `now()` at which backends began to start. */
   readonly startedAt: number;
-  /** URIs that results of a backend mentioned, listed or not. */
-  readonly handedOut: Map<string, string>;
+  /** Backends whose results mentioned a URI, listed or not. */
+  readonly handedOut: Map<string, readonly string[]>;
 }
 
 /** One request of a client, being answered. */
@@ -39,8 +39,11 @@ export interface Call {
 /** A result that is text already, so that a long list is not serialised for every client anew. */
 export class Serialized {
   readonly text: string;
-  constructor(text: string) {
+  /** The list that it is, or begins. */
+  readonly list: ListView | undefined;
+  constructor(text: string, list?: ListView) {
     this.text = text;
+    this.list = list;
   }
 }
 

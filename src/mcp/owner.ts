@@ -1,8 +1,8 @@
 import { OnemcpError } from '../errors.ts';
-import type { World } from '../world.ts';
+import type { Json, World } from '../world.ts';
 import type { Context } from './method.ts';
 import { resolveUri, templateMatches } from './uri.ts';
-import type { ListView, Route, View } from './view.ts';
+import type { Route, View } from './view.ts';
 
 /**
  * The owner of a URI a client names: its namespace; else the one backend that lists or handed out just this URI; for
@@ -23,11 +23,11 @@ export function ownerOfUri(uri: string, context: Context): Route {
     if (others.length > 0) throw notFound(uri, [backend as string, ...others]);
     return backend === undefined ? undefined : { backend, name: uri };
   };
-  const handedOut = context.handedOut.get(uri);
-  const exact = only(listers(world, uri)) ?? only(handedOut && world.backends.has(handedOut) ? [handedOut] : []);
+  const handedOut = context.handedOut.get(uri) ?? [];
+  const exact = only(listers(world, uri)) ?? only(handedOut.filter((name) => world.backends.has(name)));
   if (exact) return exact;
   if (!native && !isHttp(uri)) throw notFound(uri);
-  const found = only(templateOwners(view.templates, uri)) ?? only(schemeOwners(view, uri));
+  const found = only(templateOwners(world, uri)) ?? only(schemeOwners(world, uri));
   if (!found) throw notFound(uri);
   return found;
 }
@@ -51,14 +51,16 @@ function namespaces(world: World): ReadonlyMap<string, string> {
 const listers = (world: World, uri: string): readonly string[] =>
   [...world.backends.values()].filter(({ items }) => items.resources.some((item) => item.uri === uri)).map(({ name }) => name);
 
-const templateOwners = ({ routes }: ListView, uri: string): readonly string[] =>
-  [...routes.values()].filter(({ name }) => templateMatches(name, uri)).map(({ backend }) => backend);
+// The view would not do here: it shows what several servers have only with the first of them.
+const templateOwners = ({ backends }: World, uri: string): readonly string[] =>
+  [...backends.values()]
+    .filter(({ items }) => items.templates.some(({ uriTemplate }) => templateMatches(uriTemplate as string, uri)))
+    .map(({ name }) => name);
 
-function schemeOwners({ resources, templates }: View, uri: string): readonly string[] {
+function schemeOwners({ backends }: World, uri: string): readonly string[] {
   const scheme = `${uri.split(':', 1)[0]}:`;
-  return [...resources.routes.values(), ...templates.routes.values()]
-    .filter(({ name }) => name.startsWith(scheme))
-    .map(({ backend }) => backend);
+  const owns = (item: Json) => String(item.uri ?? item.uriTemplate).startsWith(scheme);
+  return [...backends.values()].filter(({ items }) => items.resources.some(owns) || items.templates.some(owns)).map(({ name }) => name);
 }
 
 /**

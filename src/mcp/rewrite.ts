@@ -45,11 +45,16 @@ function rewriteBlock(block: unknown, expose: ExposeLink): void {
 const MAX_HANDED_OUT = 10_000;
 
 /** An `ExposeLink` for one backend. */
-export function linkExposer(backend: { name: string; namespace: string }, native: boolean, handedOut: Map<string, string>): ExposeLink {
+export function linkExposer(
+  backend: { name: string; namespace: string },
+  native: boolean,
+  handedOut: Map<string, readonly string[]>,
+): ExposeLink {
   return (uri) => {
     const exposed = native ? uri : exposeUri(backend.namespace, uri);
+    const owners = handedOut.get(uri) ?? [];
     handedOut.delete(uri);
-    handedOut.set(uri, backend.name);
+    handedOut.set(uri, owners.includes(backend.name) ? owners : [...owners, backend.name]);
     if (handedOut.size > MAX_HANDED_OUT) handedOut.delete(handedOut.keys().next().value as string);
     return exposed;
   };

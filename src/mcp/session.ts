@@ -88,7 +88,7 @@ function openSession(protocolVersion: string, { context, methods, send, onBug }:
       const value = await method.handle(call, context);
       // MCP basic/utilities/cancellation: a cancelled request gets no response.
       if (call.signal.aborted) return undefined;
-      if (call.method.endsWith('/list')) noteListed(call.method);
+      if (value instanceof Serialized && value.list) noteListed(call.method, value.list);
       return responseText(id, value);
     } catch (error) {
       if (call.signal.aborted) return undefined;
@@ -97,17 +97,11 @@ function openSession(protocolVersion: string, { context, methods, send, onBug }:
     }
   };
 
-  /** A client that listed after a change need not be told of it. */
-  const noteListed = (method: string) => {
-    const now = snapshot(context);
-    if (method === 'tools/list') seen = { ...seen, tools: now.tools };
-    else if (method === 'prompts/list') seen = { ...seen, prompts: now.prompts };
-    else {
-      const index = method === 'resources/list' ? 0 : 1;
-      const resources = [...seen.resources];
-      resources[index] = now.resources[index] as ListView;
-      seen = { ...seen, resources };
-    }
+  /** A client that was given a list after its change need not be told of it. */
+  const noteListed = (method: string, list: ListView) => {
+    if (method === 'tools/list') seen = { ...seen, tools: [list] };
+    else if (method === 'prompts/list') seen = { ...seen, prompts: [list] };
+    else seen = { ...seen, resources: seen.resources.with(method === 'resources/list' ? 0 : 1, list) };
   };
 
   return {

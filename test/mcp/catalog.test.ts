@@ -57,7 +57,11 @@ describe('the lists of a backend', () => {
   });
 
   it(verifies('B22', 'go on at the cursor "", and hand every cursor back as it came'), async () => {
-    const session = pages({ first: { tools: [tool('a')], nextCursor: '' }, ':': { tools: [tool('b')], nextCursor: ' x%20' }, ': x%20': { tools: [] } });
+    const session = pages({
+      first: { tools: [tool('a')], nextCursor: '' },
+      ':': { tools: [tool('b')], nextCursor: ' x%20' },
+      ': x%20': { tools: [] },
+    });
     expect(names((await fetch(session)).items.tools)).toEqual(['a', 'b']);
     expect(session.received.map(({ params }) => params)).toEqual([undefined, { cursor: '' }, { cursor: ' x%20' }]);
   });
@@ -132,12 +136,18 @@ describe('a list that fails', () => {
 
   it('keeps its old items', async () => {
     const previous = { tools: [tool('old')] };
-    const { items } = await fetch(beside(() => Promise.reject(wire(-32603))), { previous });
+    const { items } = await fetch(
+      beside(() => Promise.reject(wire(-32603))),
+      { previous },
+    );
     expect(items.tools).toBe(previous.tools);
   });
 
   it(verifies('B28', 'because the method is unknown is an empty list: the other kinds stay'), async () => {
-    const { items, notes } = await fetch(beside(() => Promise.reject(wire(-32601))), { previous: { tools: [tool('old')] } });
+    const { items, notes } = await fetch(
+      beside(() => Promise.reject(wire(-32601))),
+      { previous: { tools: [tool('old')] } },
+    );
     expect([items.tools, names(items.prompts)]).toEqual([[], ['p']]);
     expect(notes).toEqual(['tools/list is advertised but not implemented']);
   });

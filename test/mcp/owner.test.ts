@@ -127,7 +127,7 @@ describe('the owner of a URI', () => {
 });
 
 describe('the URIs in a result', () => {
-  const exposer = (handedOut = new Map<string, string>()) => linkExposer({ name: 'a', namespace: 'ns' }, false, handedOut);
+  const exposer = (handedOut = new Map<string, readonly string[]>()) => linkExposer({ name: 'a', namespace: 'ns' }, false, handedOut);
 
   it('of a tool are exposed in links, embedded resources and the UI resource; nothing else is touched', () => {
     const result = {
@@ -171,11 +171,13 @@ describe('the URIs in a result', () => {
 
   it.each([{}, { content: 'x' }, { content: null, _meta: null }, { messages: {} }, { contents: 5 }])('may be absent: %j', (result) => {
     const copy = structuredClone(result);
-    expect(rewriteReadResult(rewritePromptResult(rewriteToolResult(copy, exposer()), exposer()), { asked: '', original: '' }, exposer())).toEqual(result);
+    expect(
+      rewriteReadResult(rewritePromptResult(rewriteToolResult(copy, exposer()), exposer()), { asked: '', original: '' }, exposer()),
+    ).toEqual(result);
   });
 
   it('are remembered, the oldest of more than 10,000 forgotten', () => {
-    const handedOut = new Map<string, string>();
+    const handedOut = new Map<string, readonly string[]>();
     const expose = exposer(handedOut);
     for (let n = 0; n < 10_001; n++) expose(`urn:${n}`);
     expect([handedOut.size, handedOut.has('urn:0'), handedOut.has('urn:1')]).toEqual([10_000, false, true]);

@@ -32,11 +32,14 @@ describe('a cursor', () => {
   });
 
   it(verifies('B25', 'that we did not make is refused, whatever it is'), () => {
-    for (const cursor of ['', '.', 'x', 'e30.e30', 1, {}, [], true]) expect([cursor, refused('tools', cursor)]).toEqual([cursor, 'invalid_params']);
-    fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.anything()), (cursor) => {
-      fc.pre(cursor !== undefined && cursor !== null);
-      expect(refused('tools', cursor)).toBe('invalid_params');
-    }));
+    for (const cursor of ['', '.', 'x', 'e30.e30', 1, {}, [], true])
+      expect([cursor, refused('tools', cursor)]).toEqual([cursor, 'invalid_params']);
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.anything()), (cursor) => {
+        fc.pre(cursor !== undefined && cursor !== null);
+        expect(refused('tools', cursor)).toBe('invalid_params');
+      }),
+    );
   });
 
   it(verifies('B25', 'with one changed character is refused'), () => {
@@ -92,12 +95,17 @@ describe('pages', () => {
   });
 
   it(verifies('B24', 'list nothing twice and skip nothing that stayed when items come and go between two pages'), () => {
-    const property = fc.property(fc.record({ z: ids, a: ids }), fc.record({ z: ids, a: ids }), fc.integer({ min: 1, max: 10 }), (before, after, size) => {
-      const seen = walk(before, after, size);
-      expect(new Set(seen).size).toBe(seen.length);
-      const stayed = namesIn(before).filter((name) => namesIn(after).includes(name));
-      for (const name of stayed) expect(seen).toContain(name);
-    });
+    const property = fc.property(
+      fc.record({ z: ids, a: ids }),
+      fc.record({ z: ids, a: ids }),
+      fc.integer({ min: 1, max: 10 }),
+      (before, after, size) => {
+        const seen = walk(before, after, size);
+        expect(new Set(seen).size).toBe(seen.length);
+        const stayed = namesIn(before).filter((name) => namesIn(after).includes(name));
+        for (const name of stayed) expect(seen).toContain(name);
+      },
+    );
     fc.assert(property, { numRuns: 500 });
   });
 
@@ -117,6 +125,9 @@ describe('pages', () => {
   });
 
   it('of an empty list is one, without a cursor', () => {
-    expect(pageAfter({ items: [], routes: new Map() }, { backends: [], position: undefined, size: 10 })).toEqual({ items: [], next: undefined });
+    expect(pageAfter({ items: [], routes: new Map() }, { backends: [], position: undefined, size: 10 })).toEqual({
+      items: [],
+      next: undefined,
+    });
   });
 });

@@ -43,7 +43,11 @@ describe('a URI of a backend', () => {
 
   it(verifies('C53', 'leads back to the same backend and the same text, whatever it is'), () => {
     const scheme = fc.constantFrom('ui', 'db', 'file', 'onemcp', 'urn', 'x+y', 'UI', 'OneMcp');
-    const rest = fc.oneof(fc.string({ unit: 'binary' }), fc.webUrl(), fc.string().map((text) => `//${text}`));
+    const rest = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.webUrl(),
+      fc.string().map((text) => `//${text}`),
+    );
     const uri = fc.oneof(
       fc.string({ unit: 'binary', minLength: 1 }),
       fc.tuple(scheme, rest).map(([name, text]) => `${name}:${text}`),

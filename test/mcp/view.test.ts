@@ -71,7 +71,9 @@ describe('an exposed item', () => {
 
   it('points to its exposed UI resource, in the new and the old form', () => {
     const _meta = { ui: { resourceUri: 'ui://w', other: 1 }, 'ui/resourceUri': 'ui://w' };
-    const { tools, resources } = always()(worldOf([viewOf('a', { items: { tools: [tool('t', { _meta })], resources: [{ uri: 'ui://w' }] } })]));
+    const { tools, resources } = always()(
+      worldOf([viewOf('a', { items: { tools: [tool('t', { _meta })], resources: [{ uri: 'ui://w' }] } })]),
+    );
     const uri = resources.items[0]?.uri;
     expect(uri).toBe('ui://a/w');
     expect(tools.items[0]?._meta).toMatchObject({ ui: { resourceUri: uri, other: 1 }, 'ui/resourceUri': uri });
@@ -80,7 +82,12 @@ describe('an exposed item', () => {
 
 describe('transparent naming', () => {
   it('leaves items alone altogether', () => {
-    const items = { tools: [tool('admin.list')], resources: [{ uri: 'file:///x' }], prompts: [{ name: 'p' }], templates: [{ uriTemplate: '{+x}' }] };
+    const items = {
+      tools: [tool('admin.list')],
+      resources: [{ uri: 'file:///x' }],
+      prompts: [{ name: 'p' }],
+      templates: [{ uriTemplate: '{+x}' }],
+    };
     const view = never()(worldOf([viewOf('a', { items })]));
     for (const kind of KINDS) expect(view[kind].items[0]).toBe(items[kind][0]);
     expect(view.resources.routes.get('file:///x')).toEqual({ backend: 'a', name: 'file:///x' });

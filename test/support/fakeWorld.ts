@@ -122,7 +122,10 @@ export function viewOf(name: string, { items, ...patch }: FakeBackend = {}): Bac
   };
 }
 
-export function worldOf(views: readonly BackendView[], { phase = 'running', disabled = [] }: { phase?: Phase; disabled?: string[] } = {}): World {
+export function worldOf(
+  views: readonly BackendView[],
+  { phase = 'running', disabled = [] }: { phase?: Phase; disabled?: string[] } = {},
+): World {
   return {
     phase,
     config: { loaded: true, file: 'mcp.json', serverCount: views.length + disabled.length, disabled },
@@ -215,7 +218,10 @@ export function fakeClient(gateway: FakeGateway, initialize: Json = { protocolVe
   session.notification({ jsonrpc: '2.0', method: 'notifications/initialized' });
 
   const request = async (method: string, params?: Json, id: RequestId = nextId++): Promise<Answered | undefined> => {
-    const text = await session.request({ jsonrpc: '2.0', id, method, ...(params && { params }) }, (message) => void progress.push(message));
+    const text = await session.request(
+      { jsonrpc: '2.0', id, method, ...(params && { params: structuredClone(params) }) },
+      (message) => void progress.push(message),
+    );
     return text === undefined ? undefined : { ...(JSON.parse(text) as Omit<Answered, 'text'>), text };
   };
 

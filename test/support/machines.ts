@@ -100,7 +100,12 @@ export function fakeIo({ closesAtOnce = true }: { closesAtOnce?: boolean } = {})
   };
 }
 
+/** What the clock says at the start; a real one never says 0. */
+const EPOCH = 1_000_000;
+
 export interface RootOptions {
+  /** Wall clock, if it is not the simulated one. */
+  readonly now?: () => number;
   readonly limits?: Partial<Limits>;
   readonly random?: () => number;
   /** Replaces the machine of every backend, or the actors in it. */
@@ -112,6 +117,7 @@ export interface RootOptions {
 /** The root over fake backends. */
 export function createRoot(specs: readonly (string | BackendSpec)[], options: RootOptions = {}) {
   const clock = new SimulatedClock();
+  clock.set(EPOCH);
   const io = options.io ?? fakeIo();
   const closedSessions: BackendSession[] = [];
   let kills = 0;
@@ -133,7 +139,7 @@ export function createRoot(specs: readonly (string | BackendSpec)[], options: Ro
         backends: specs.map((spec) => (typeof spec === 'string' ? specOf(spec) : spec)),
         config: { loaded: true, file: 'mcp.json', serverCount: specs.length, disabled: [] },
         limits: limitsWith(options.limits),
-        ports: { now: () => clock.now(), random: options.random ?? (() => 0.5) },
+        ports: { now: options.now ?? (() => clock.now()), random: options.random ?? (() => 0.5) },
       },
     },
   );

@@ -29,13 +29,14 @@ function listMethod(name: string, kind: Kind, key: string, cursors: Cursors): Me
       const list = context.view(world)[kind];
       const partial = missing(world);
       const page = () => pageAfter(list, { backends: [...world.backends.keys()], position, size: context.limits['list.pageSize'] });
-      if (position || partial.length > 0) return pageResult(page(), partial);
+      if (position) return pageResult(page(), partial);
+      if (partial.length > 0) return new Serialized(JSON.stringify(pageResult(page(), partial)), list);
       let text = texts.get(list);
       if (text === undefined) {
         text = JSON.stringify(pageResult(page(), []));
         texts.set(list, text);
       }
-      return new Serialized(text);
+      return new Serialized(text, list);
     },
   };
 

@@ -1,0 +1,143 @@
+import { describe, expect, it } from 'vitest';
+import { OnemcpError } from '../../src/errors.ts';
+import { health, healthLevel, healthStatus, isReady } from '../../src/observe/health.ts';
+import type { BackendState } from '../../src/world.ts';
+import { fakeSession, viewOf, worldOf } from '../support/fakeWorld.ts';
+import { verifies } from '../support/verifies.ts';
+
+const VITALS = {
+  version: '0.15.0',
+  uptime: 3600.9,
+  heapUsed: 50.5 * 1024 * 1024,
+  heapTotal: 100 * 1024 * 1024,
+  rss: 200 * 1024 * 1024,
+  now: Date.parse('2025-01-30T12:00:00.000Z'),
+  transport: 'http',
+} as const;
+const at = (text: string) => Date.parse(text);
+const DOWN: readonly BackendState[] = ['idle', 'starting', 'error', 'retrying', 'stopping', 'stopped'];
+
+describe('the level of health', () => {
+  const up = viewOf('up');
+  const down = viewOf('down', { state: 'retrying' });
+  const critical = { ...down, critical: true };
+  it.each([
+    ['no backend is configured', worldOf([]), 'healthy'],
+    ['all are connected', worldOf([up, viewOf('b')]), 'healthy'],
+    ['a critical one is connected', worldOf([{ ...up, critical: true }]), 'healthy'],
+    ['one of two is down', worldOf([up, down]), 'degraded'],
+    ['all are down', worldOf([down]), 'unhealthy'],
+    ['a critical one is down', worldOf([up, critical]), 'unhealthy'],
+    ['only disabled ones are not there', worldOf([up], { disabled: ['off'] }), 'healthy'],
+    ['it drains', worldOf([up], { phase: 'draining' }), 'degraded'],
+    ['it stops', worldOf([up], { phase: 'stopping' }), 'degraded'],
+    ['it boots', worldOf([], { phase: 'booting' }), 'healthy'],
+  ] as const)(verifies('health-levels', 'when %s'), (_, world, level) => {
+    expect(healthLevel(world)).toBe(level);
+  });
+
+  it.each(DOWN)(verifies('health-levels', 'counts %s as down'), (state) => {
+    expect(healthLevel(worldOf([up, viewOf('b', { state })]))).toBe('degraded');
+  });
+
+  it(verifies('health-levels', 'is 503 only when unhealthy'), () => {
+    expect((['healthy', 'degraded', 'unhealthy'] as const).map(healthStatus)).toEqual([200, 200, 503]);
+  });
+});
+
+it.each([
+  ['booting', false],
+  ['running', true],
+  ['draining', false],
+  ['stopping', false],
+  ['stopped', false],
+] as const)(verifies('ready', 'ready while %s: %j, whatever the backends do'), (phase, ready) => {
+  for (const state of ['connected', 'retrying'] as const) expect(isReady(worldOf([viewOf('a', { state })], { phase }))).toBe(ready);
+  const world = worldOf([], { phase });
+  expect(isReady({ ...world, config: { ...world.config, loaded: false } })).toBe(false);
+});
+
+describe('the health document', () => {
+  it(verifies('health-fields', 'is the example of the guide, and no more than that'), () => {
+    const world = worldOf(
+      [
+        viewOf('filesystem-server', {
+          tags: ['filesystem'],
+          since: at('2025-01-30T11:30:00.000Z'),
+          lastConnected: at('2025-01-30T11:30:00.000Z'),
+          session: { ...fakeSession({ pid: 42 }), inFlight: 3 },
+        }),
+        viewOf('web-server', {
+          state: 'retrying',
+          tags: ['network', 'web'],
+          since: at('2025-01-30T11:59:59.000Z'),
+          lastError: new OnemcpError('timeout', 'Connection timeout'),
+          retryAt: at('2025-01-30T12:00:01.000Z'),
+          failures: 2,
+          critical: true,
+          notes: ['tools/list was cut'],
+        }),
+      ],
+      { disabled: ['off'] },
+    );
+    expect(JSON.parse(JSON.stringify(health(world, VITALS)))).toEqual({
+      status: 'unhealthy',
+      phase: 'running',
+      timestamp: '2025-01-30T12:00:00.000Z',
+      version: '0.15.0',
+      system: { uptime: 3600, memory: { used: 50.5, total: 100, percentage: 50.5, rss: 200 } },
+      servers: {
+        total: 3,
+        healthy: 1,
+        unhealthy: 1,
+        details: [
+          {
+            name: 'filesystem-server',
+            status: 'connected',
+            healthy: true,
+            tags: ['filesystem'],
+            since: '2025-01-30T11:30:00.000Z',
+            lastConnected: '2025-01-30T11:30:00.000Z',
+            inFlight: 3,
+            pid: 42,
+          },
+          {
+            name: 'web-server',
+            status: 'retrying',
+            healthy: false,
+            tags: ['network', 'web'],
+            critical: true,
+            since: '2025-01-30T11:59:59.000Z',
+            lastError: 'Connection timeout',
+            nextRetry: '2025-01-30T12:00:01.000Z',
+            failures: 2,
+            notes: ['tools/list was cut'],
+          },
+          { name: 'off', status: 'disabled', healthy: false },
+        ],
+      },
+      configuration: { loaded: true, serverCount: 3, enabledCount: 2, disabledCount: 1, authEnabled: false, transport: 'http' },
+    });
+  });
+
+  it(verifies('health-fields', 'leaves out what is not known, instead of showing null'), () => {
+    const [server] = health(worldOf([viewOf('a', { state: 'idle' })]), VITALS).servers.details;
+    expect(Object.keys(server ?? {})).toEqual(['name', 'status', 'healthy', 'tags', 'since']);
+  });
+
+  it('shows the last error of a backend only while it is down', () => {
+    const lastError = new OnemcpError('timeout', 'late');
+    const [server] = health(worldOf([viewOf('a', { lastError })]), VITALS).servers.details;
+    expect(server).not.toHaveProperty('lastError');
+  });
+
+  it(verifies(['B23', 'B26'], 'names what is wrong with lists'), () => {
+    const notes = ['tools/list was cut: its cursors repeat (cursor-loop)'];
+    expect(health(worldOf([viewOf('a', { notes })]), VITALS).servers.details[0]?.notes).toEqual(notes);
+  });
+
+  it('depends on nothing but what it is given', () => {
+    const world = worldOf([viewOf('a')]);
+    expect(health(world, VITALS)).toEqual(health(world, VITALS));
+  });
+});
