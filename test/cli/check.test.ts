@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { MAIN } from '../e2e/gateway.ts';
+import { verifies } from '../support/verifies.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'onemcp-check-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -64,7 +65,7 @@ const BROKEN: readonly (readonly [name: string, text: string, lines: readonly st
   ['an empty file', '', ['mcp.json:1:1: the file is empty; start with { "mcpServers": {} }']],
 ];
 
-it.each(BROKEN)('check: %s', (_, text, expected) => {
+it.each(BROKEN)(verifies(['config-errors', 'C45'], 'check: %s'), (_, text, expected) => {
   const { status, stdout, lines } = onemcp(['check', 'mcp.json'], text);
   expect(status).toBe(2);
   expect(stdout).toBe('');

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
+import { verifies } from '../support/verifies.ts';
 import { connect, fixture, startGateway, textOf, untilState } from './gateway.ts';
 
-it('two clients with the same ids and progress tokens get exactly their own answers and progress', async () => {
+it(verifies(['E70', 'E74'], 'two clients with the same ids and progress tokens get exactly their own answers and progress'), async () => {
   const gateway = await startGateway({ shared: fixture('progress') });
   await untilState(gateway, 'shared', 'connected');
   const clients = await Promise.all([connect(gateway.url), connect(gateway.url)]);
@@ -36,7 +37,7 @@ it('two clients with the same ids and progress tokens get exactly their own answ
   expect(new Set(backend).size).toBe(backend.length);
 }, 60_000);
 
-it('cancelling one call leaves the call of another client alone', async () => {
+it(verifies('E78', 'cancelling one call leaves the call of another client alone'), async () => {
   const gateway = await startGateway({ shared: fixture('progress') });
   await untilState(gateway, 'shared', 'connected');
   const [a, b] = (await Promise.all([connect(gateway.url), connect(gateway.url)])) as [
@@ -51,7 +52,7 @@ it('cancelling one call leaves the call of another client alone', async () => {
   expect((JSON.parse(textOf(await b.call('shared__cancelled'))) as number[]).length).toBe(1);
 });
 
-it('a client that uses one id for everything gets each answer on its own exchange', async () => {
+it(verifies(['E68', 'E69', 'D66'], 'a client that uses one id for everything gets each answer on its own exchange'), async () => {
   const gateway = await startGateway({ shared: fixture('good') });
   await untilState(gateway, 'shared', 'connected');
   const client = await connect(gateway.url);
@@ -64,7 +65,7 @@ it('a client that uses one id for everything gets each answer on its own exchang
   expect(typed.map(({ message }) => message.id)).toEqual([1, '1']);
 });
 
-it('the end of a session cancels its calls', async () => {
+it(verifies(['E82', 'I118'], 'the end of a session cancels its calls'), async () => {
   const gateway = await startGateway({ shared: fixture('progress') });
   await untilState(gateway, 'shared', 'connected');
   const [a, b] = (await Promise.all([connect(gateway.url), connect(gateway.url)])) as [
@@ -77,4 +78,16 @@ it('the end of a session cancels its calls', async () => {
   for (const call of calls) expect((await call).message).toBeUndefined();
   expect((JSON.parse(textOf(await b.call('shared__cancelled'))) as number[]).length).toBe(3);
   expect((await a.request('ping')).status).toBe(404);
+});
+
+it(verifies('E72', 'progress keeps a call alive although its client asked for none, and such a client sees none'), async () => {
+  const gateway = await startGateway({ shared: fixture('progress') }, { requestTimeout: '600ms' });
+  await untilState(gateway, 'shared', 'connected');
+  const client = await connect(gateway.url);
+  const answer = await client.call('shared__count', { n: 10, delayMs: 150 });
+  expect(textOf(answer)).toBe('counted to 10');
+  expect(answer.took).toBeGreaterThan(1200);
+  expect(answer.before).toEqual([]);
+  const silent = await client.call('shared__slow', { ms: 5000 });
+  expect(textOf(silent)).toContain('did not answer tools/call within 600 ms');
 });

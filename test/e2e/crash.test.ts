@@ -1,51 +1,58 @@
 import { expect, it } from 'vitest';
+import { verifies } from '../support/verifies.ts';
 import { connect, fixture, isAlive, processesWith, startGateway, textOf, until, untilState } from './gateway.ts';
 
-it('kill -9 of a backend fails only its own calls, at once and by name; it comes back by itself', async () => {
-  const gateway = await startGateway(
-    { victim: fixture('good', {}, { tags: ['v'] }), other: fixture('good') },
-    { restart: { initial: '200ms' }, batch: { quiet: '50ms' } },
-  );
-  const { pid } = await untilState(gateway, 'victim', 'connected');
-  await untilState(gateway, 'other', 'connected');
-  const client = await connect(gateway.url);
-  await client.request('tools/list');
-  const notes = await client.listen();
+it(
+  verifies(
+    ['D61', 'D63', 'crash-own-calls'],
+    'kill -9 of a backend fails only its own calls, at once and by name; it comes back by itself',
+  ),
+  async () => {
+    const gateway = await startGateway(
+      { victim: fixture('good', {}, { tags: ['v'] }), other: fixture('good') },
+      { restart: { initial: '200ms' }, batch: { quiet: '50ms' } },
+    );
+    const { pid } = await untilState(gateway, 'victim', 'connected');
+    await untilState(gateway, 'other', 'connected');
+    const client = await connect(gateway.url);
+    await client.request('tools/list');
+    const notes = await client.listen();
 
-  let checking = true;
-  const others: string[] = [];
-  const load = (async () => {
-    for (let n = 0; checking; n++) others.push(textOf(await client.call('other__echo', { text: `n${n}` })));
-  })();
-  const calls = Array.from({ length: 16 }, () => client.call('victim__slow', { ms: 60_000 }));
-  await until('16 calls are in flight', async () => (await untilState(gateway, 'victim', 'connected')).inFlight === 16);
+    let checking = true;
+    const others: string[] = [];
+    const load = (async () => {
+      for (let n = 0; checking; n++) others.push(textOf(await client.call('other__echo', { text: `n${n}` })));
+    })();
+    const calls = Array.from({ length: 16 }, () => client.call('victim__slow', { ms: 60_000 }));
+    await until('16 calls are in flight', async () => (await untilState(gateway, 'victim', 'connected')).inFlight === 16);
 
-  const killed = performance.now();
-  process.kill(pid as number, 'SIGKILL');
-  const answers = await Promise.all(calls);
-  const took = performance.now() - killed;
-  const during = (await gateway.health()).body.servers.details.find(({ name }) => name === 'victim');
-  expect(['error', 'retrying', 'starting', 'connected']).toContain(during?.status);
-  for (const answer of answers) {
-    expect(answer.message.result.isError).toBe(true);
-    expect(textOf(answer)).toMatch(/"victim".*SIGKILL/);
-    expect(answer.message.result._meta).toMatchObject({ 'dev.onemcp/error': { server: 'victim', reason: 'exit' } });
-  }
-  // 100 ms on an idle machine; this one is shared.
-  expect(took).toBeLessThan(1000);
-  console.log(`16 calls failed ${took.toFixed(0)} ms after kill -9`);
+    const killed = performance.now();
+    process.kill(pid as number, 'SIGKILL');
+    const answers = await Promise.all(calls);
+    const took = performance.now() - killed;
+    const during = (await gateway.health()).body.servers.details.find(({ name }) => name === 'victim');
+    expect(['error', 'retrying', 'starting', 'connected']).toContain(during?.status);
+    for (const answer of answers) {
+      expect(answer.message.result.isError).toBe(true);
+      expect(textOf(answer)).toMatch(/"victim".*SIGKILL/);
+      expect(answer.message.result._meta).toMatchObject({ 'dev.onemcp/error': { server: 'victim', reason: 'exit' } });
+    }
+    // 100 ms on an idle machine; this one is shared.
+    expect(took).toBeLessThan(1000);
+    console.log(`16 calls failed ${took.toFixed(0)} ms after kill -9`);
 
-  const back = await untilState(gateway, 'victim', 'connected');
-  expect(back.pid).not.toBe(pid);
-  expect(textOf(await client.call('victim__echo', { text: 'again' }))).toContain('again');
-  checking = false;
-  await load;
-  expect(others.length).toBeGreaterThan(0);
-  expect(others.every((text, n) => text.includes(`n${n}`))).toBe(true);
-  expect(notes, 'the catalog is the same, so nothing is announced').toEqual([]);
-});
+    const back = await untilState(gateway, 'victim', 'connected');
+    expect(back.pid).not.toBe(pid);
+    expect(textOf(await client.call('victim__echo', { text: 'again' }))).toContain('again');
+    checking = false;
+    await load;
+    expect(others.length).toBeGreaterThan(0);
+    expect(others.every((text, n) => text.includes(`n${n}`))).toBe(true);
+    expect(notes, 'the catalog is the same, so nothing is announced').toEqual([]);
+  },
+);
 
-it('a backend that comes back with other tools is announced once', async () => {
+it(verifies('one-batch', 'a backend that comes back with other tools is announced once'), async () => {
   const gateway = await startGateway(
     { flip: fixture('good'), tools: fixture('list-changes') },
     { batch: { quiet: '100ms' }, refresh: { interval: '10ms' } },
@@ -65,7 +72,7 @@ it('a backend that comes back with other tools is announced once', async () => {
   expect((message.result.tools as { name: string }[]).map(({ name }) => name)).toContain('tools__fresh');
 });
 
-it('kill -9 of the gateway leaves no process of any backend', async () => {
+it(verifies(['kill9-nothing-left', 'J129'], 'kill -9 of the gateway leaves no process of any backend'), async () => {
   const cookie = `onemcp-test-${process.pid}-${Date.now()}`;
   const env = { TEST_COOKIE: cookie };
   const gateway = await startGateway({

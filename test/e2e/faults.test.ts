@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/world.ts';
+import { verifies } from '../support/verifies.ts';
 import { connect, fixture, startGateway, textOf, until, untilState } from './gateway.ts';
 
 const FAST = {
@@ -129,7 +130,7 @@ it('a backend whose first starts crash is served by a later one', async () => {
   await done();
 });
 
-it('bad items are left out one by one, and said so; endless pages end', async () => {
+it(verifies(['B23', 'B27'], 'bad items are left out one by one, and said so; endless pages end'), async () => {
   const gateway = await startGateway({
     bad: fixture('bad-items'),
     loop: fixture('cursor-loop'),
@@ -151,7 +152,7 @@ it('bad items are left out one by one, and said so; endless pages end', async ()
   ]);
 });
 
-it('a storm of list_changed costs one refresh a second and no notification', async () => {
+it(verifies('B35', 'a storm of list_changed costs one refresh a second and no notification'), async () => {
   const { running, client, done } = await beside(fixture('list-changed-storm'));
   await untilState(running, 'odd', 'connected');
   await client.request('tools/list');
@@ -173,7 +174,7 @@ it('a server that asks for what no client can be attributed gets an error, and n
   await done();
 });
 
-it('secrets are seen nowhere', async () => {
+it(verifies('secrets-never-printed', 'secrets are seen nowhere'), async () => {
   const secret = 'hunter2-very-secret';
   const { running, client, done } = await beside(fixture('leaks-secret', { CHAOS_SECRET: secret }));
   await untilState(running, 'odd', 'connected');
@@ -184,7 +185,7 @@ it('secrets are seen nowhere', async () => {
   await done();
 });
 
-it('a backend sees its own environment and nothing of the gateway', async () => {
+it(verifies('J132', 'a backend sees its own environment and nothing of the gateway'), async () => {
   process.env.ONEMCP_TEST_PRIVATE = 'x';
   const gateway = await startGateway({ env: fixture('env-dump', { OWN: '1' }) });
   delete process.env.ONEMCP_TEST_PRIVATE;

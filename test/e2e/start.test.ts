@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
+import { verifies } from '../support/verifies.ts';
 import { connect, fixture, startGateway, textOf, until, untilState } from './gateway.ts';
 
-it('answers at once whatever the backends do, and shows them as they come', async () => {
+it(verifies(['A1', 'B26', 'B32'], 'answers at once whatever the backends do, and shows them as they come'), async () => {
   const fast = Object.fromEntries(Array.from({ length: 16 }, (_, n) => [`fast-${n}`, fixture('good')]));
   const slow = Object.fromEntries(Array.from({ length: 3 }, (_, n) => [`slow-${n}`, fixture('slow-start', { DELAY_MS: '5000' })]));
   const gateway = await startGateway({ silent: fixture('hang-on-init'), ...slow, ...fast });
@@ -34,7 +35,7 @@ it('answers at once whatever the backends do, and shows them as they come', asyn
   expect((await gateway.health()).body.servers.details.find(({ name }) => name === 'silent')?.status).toBe('starting');
 }, 60_000);
 
-it('the first list waits for backends that are starting, but not for ever', async () => {
+it(verifies(['B31', 'initial-wait'], 'the first list waits for backends that are starting, but not for ever'), async () => {
   const gateway = await startGateway(
     { soon: fixture('slow-start', { DELAY_MS: '1500' }), never: fixture('hang-on-init') },
     { initialWait: '3s' },
@@ -45,7 +46,7 @@ it('the first list waits for backends that are starting, but not for ever', asyn
   expect(message.result._meta).toEqual({ 'dev.onemcp/partial': [{ server: 'never', state: 'starting' }] });
 });
 
-it('a call to a backend that is starting waits for it', async () => {
+it(verifies('D62', 'a call to a backend that is starting waits for it'), async () => {
   const gateway = await startGateway({ soon: fixture('slow-start', { DELAY_MS: '1500' }) });
   const client = await connect(gateway.url);
   expect(textOf(await client.call('soon__echo', { text: 'patience' }))).toContain('patience');

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Json, JsonRpcMessage } from '../../src/world.ts';
+import { verifies } from '../support/verifies.ts';
 import { fixture, isAlive, MAIN, processesWith, until } from './gateway.ts';
 
 interface StdioGateway {
@@ -56,7 +57,7 @@ const call = (id: string | number, name: string, args: Json = {}, meta?: Json) =
   params: { name, arguments: args, ...(meta && { _meta: meta }) },
 });
 
-it('serves a client on stdin and stdout: concurrent calls, progress, cancellation, list_changed', async () => {
+it(verifies('J134', 'serves a client on stdin and stdout: concurrent calls, progress, cancellation, list_changed'), async () => {
   const gateway = startStdio({ p: fixture('progress'), l: fixture('list-changes') }, { batch: { quiet: '50ms' } });
   gateway.send({ id: 'early', method: 'ping' });
   expect((await gateway.answer('early')).result).toEqual({});
@@ -87,7 +88,7 @@ it('serves a client on stdin and stdout: concurrent calls, progress, cancellatio
   );
 });
 
-it('the end of stdin ends it: exit code 0, no process left', async () => {
+it(verifies('J135', 'the end of stdin ends it: exit code 0, no process left'), async () => {
   const cookie = `stdio-${process.pid}-${Date.now()}`;
   const gateway = startStdio({ a: fixture('good', { TEST_COOKIE: cookie }), b: fixture('forks-children', { TEST_COOKIE: cookie }) });
   gateway.send({ id: 0, ...INITIALIZE });

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { expect, it } from 'vitest';
+import { verifies } from '../support/verifies.ts';
 import { connect, fixture, isAlive, MAIN, processesWith, startGateway, textOf, until, untilState } from './gateway.ts';
 
-it('SIGTERM: not ready at once, calls in flight are answered, no process is left, exit 0', async () => {
+it(verifies(['I127', 'drain'], 'SIGTERM: not ready at once, calls in flight are answered, no process is left, exit 0'), async () => {
   const cookie = `stop-${process.pid}-${Date.now()}`;
   const gateway = await startGateway({
     good: fixture('good', { TEST_COOKIE: cookie }),
@@ -34,7 +35,7 @@ it('SIGTERM: not ready at once, calls in flight are answered, no process is left
   expect(pids.filter(isAlive)).toEqual([]);
 }, 40_000);
 
-it('a second signal leaves at once and still kills the groups', async () => {
+it(verifies('drain', 'a second signal leaves at once and still kills the groups'), async () => {
   const cookie = `stop2-${process.pid}-${Date.now()}`;
   const gateway = await startGateway({ deaf: fixture('ignores-sigterm', { TEST_COOKIE: cookie }) });
   await untilState(gateway, 'deaf', 'connected');
@@ -65,7 +66,7 @@ it('calls that outlast the grace are told, and a stubborn backend does not hold 
   expect(await gateway.exited).toBe(0);
 }, 40_000);
 
-it('a port in use ends the start with one sentence and exit code 1', async () => {
+it(verifies('port-in-use', 'a port in use ends the start with one sentence and exit code 1'), async () => {
   const blocker = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => blocker.once('listening', resolve));
   const { port } = blocker.address() as { port: number };

@@ -2,6 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import { createGateway, type Gateway } from '../../src/gateway.ts';
+import { verifies } from '../support/verifies.ts';
 
 let gateway: Gateway;
 let port: number;
@@ -72,7 +73,7 @@ describe.each([
     expect(headers['mcp-session-id']).toMatch(/^[\w-]{43}$/);
   });
 
-  it.each(['2026-07-28', '1999-01-01'])('answers the unknown version %s with its newest', async (protocolVersion) => {
+  it.each(['2026-07-28', '1999-01-01'])(verifies('A3', 'answers the unknown version %s with its newest'), async (protocolVersion) => {
     const { body } = await send({ headers: JSON_TYPE, body: rpc('initialize', { protocolVersion }) });
     expect(JSON.parse(body).result.protocolVersion).toBe('2025-11-25');
   });
@@ -105,7 +106,7 @@ describe.each([
     ['GET without event streams', { method: 'GET', headers: { accept: 'application/json' } }, 406],
     ['DELETE of an unknown session', { method: 'DELETE', headers: { 'mcp-session-id': 'nope' } }, 404],
     ['another path', { path: '/nothing', headers: JSON_TYPE, body: INITIALIZE }, 404],
-  ] as const)('%s', async (_name, sent, status) => {
+  ] as const)(verifies(['I115', 'I118', 'I124'], '%s'), async (_name, sent, status) => {
     const got = await send(sent as Sent);
     expect(got.status).toBe(status);
     if (status === 405) expect(got.headers.allow).toBe('GET, POST, DELETE');
@@ -120,12 +121,12 @@ describe.each([
     ['the id null', '{"jsonrpc":"2.0","id":null,"method":"ping"}', -32600],
     ['a fractional id', '{"jsonrpc":"2.0","id":1.5,"method":"ping"}', -32600],
     ['params that are no object', '{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}', -32600],
-  ])('%s is 400 with a JSON-RPC error', async (_name, body, expected) => {
+  ])(verifies(['I123', 'I124'], '%s is 400 with a JSON-RPC error'), async (_name, body, expected) => {
     const got = await send({ headers: JSON_TYPE, body });
     expect([got.status, code(got)]).toEqual([400, expected]);
   });
 
-  it('in a session: ping, an unknown method, notifications, a second initialize, the end', async () => {
+  it(verifies('I126', 'in a session: ping, an unknown method, notifications, a second initialize, the end'), async () => {
     const headers = { ...JSON_TYPE, 'mcp-session-id': await open() };
     expect(JSON.parse((await send({ headers, body: rpc('ping', {}, 'a') })).body)).toEqual({ jsonrpc: '2.0', id: 'a', result: {} });
     const unknown = await send({ headers, body: rpc('no/such') });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createLineReader, type OversizeLine, printable } from '../../src/io/lines.ts';
+import { verifies } from '../support/verifies.ts';
 
 function read(chunks: Iterable<Buffer | string>, { maxBytes = 1024, fatalBytes = Infinity } = {}) {
   const lines: string[] = [];
@@ -37,7 +38,7 @@ describe('line reader', () => {
     expect(read(chunks).lines).toEqual(expected);
   });
 
-  it('joins characters of several bytes wherever they are split', () => {
+  it(verifies('J133', 'joins characters of several bytes wherever they are split'), () => {
     const bytes = Buffer.from('\ufeffé€😀\nzwölf 🐘\n');
     for (let size = 1; size <= bytes.length; size++) expect(read(pieces(bytes, size)).lines).toEqual(['é€😀', 'zwölf 🐘']);
   });

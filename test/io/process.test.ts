@@ -5,6 +5,7 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { Secret, StdioBackendSpec } from '../../src/config/config.ts';
 import type { IoDeps } from '../../src/io/deps.ts';
 import { childEnvironment, type Loss, spawnProcess } from '../../src/io/process.ts';
+import { verifies } from '../support/verifies.ts';
 import { closeAll, createDeps, createMark, eventually, marked, onClose, specOf } from './stdioKit.ts';
 
 afterEach(closeAll);
@@ -205,7 +206,7 @@ describe('stderr', () => {
     expect((await written(program)).child.lastWords).toBe(words);
   });
 
-  it('does not stop the program when there is much of it, nor eat our CPU', async () => {
+  it(verifies('J131', 'does not stop the program when there is much of it, nor eat our CPU'), async () => {
     const deps = createDeps();
     const flood = 'const b = "noise\\n".repeat(10000); const w = () => process.stderr.write(b, () => setImmediate(w)); w();';
     const { child, output } = await run(node(`${flood} setInterval(() => console.log("alive"), 10)`), deps);

@@ -5,6 +5,7 @@ import { openSession } from '../../src/io/session.ts';
 import type { BackendTransport } from '../../src/io/transports/transport.ts';
 import { Cancellation } from '../../src/mcp/cancel.ts';
 import type { Json, JsonRpcMessage, SessionEvent } from '../../src/world.ts';
+import { verifies } from '../support/verifies.ts';
 
 interface Fake extends BackendTransport {
   readonly sent: JsonRpcMessage[];
@@ -126,32 +127,35 @@ it('an error without an id fails the only request, but no one of two', async () 
   await expect(one).rejects.toBeInstanceOf(WireError);
 });
 
-it('silence ends a request: the backend is told, the exchange dropped; progress keeps it alive, but not for ever', async () => {
-  vi.useFakeTimers();
-  try {
-    const transport = fakeTransport();
-    const session = await open(transport);
-    const progress: Json[] = [];
-    const silent = session.request('a', {}).catch((error: OnemcpError) => error);
-    const talking = session
-      .request('b', { _meta: { kept: 1 } }, { onProgress: (params) => progress.push(params) })
-      .catch((error: OnemcpError) => error);
-    const { id, params } = last(transport);
-    expect(params).toEqual({ _meta: { kept: 1, progressToken: id } });
-    for (let elapsed = 0; elapsed < 4800; elapsed += 800) {
-      await vi.advanceTimersByTimeAsync(800);
-      transport.onmessage?.({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: id, progress: elapsed } });
+it(
+  verifies('E79', 'silence ends a request: the backend is told, the exchange dropped; progress keeps it alive, but not for ever'),
+  async () => {
+    vi.useFakeTimers();
+    try {
+      const transport = fakeTransport();
+      const session = await open(transport);
+      const progress: Json[] = [];
+      const silent = session.request('a', {}).catch((error: OnemcpError) => error);
+      const talking = session
+        .request('b', { _meta: { kept: 1 } }, { onProgress: (params) => progress.push(params) })
+        .catch((error: OnemcpError) => error);
+      const { id, params } = last(transport);
+      expect(params).toEqual({ _meta: { kept: 1, progressToken: id } });
+      for (let elapsed = 0; elapsed < 4800; elapsed += 800) {
+        await vi.advanceTimersByTimeAsync(800);
+        transport.onmessage?.({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: id, progress: elapsed } });
+      }
+      expect(await silent).toMatchObject({ code: 'timeout', message: '"fake" did not answer a within 1 s', data: { limitMs: 1000 } });
+      expect(transport.sent.filter(({ method }) => method === 'notifications/cancelled')).toHaveLength(1);
+      expect(transport.forgotten).toEqual([(id as number) - 1]);
+      await vi.advanceTimersByTimeAsync(250);
+      expect(await talking).toMatchObject({ code: 'timeout', data: { limitMs: 5000 } });
+      expect(progress).toHaveLength(6);
+    } finally {
+      vi.useRealTimers();
     }
-    expect(await silent).toMatchObject({ code: 'timeout', message: '"fake" did not answer a within 1 s', data: { limitMs: 1000 } });
-    expect(transport.sent.filter(({ method }) => method === 'notifications/cancelled')).toHaveLength(1);
-    expect(transport.forgotten).toEqual([(id as number) - 1]);
-    await vi.advanceTimersByTimeAsync(250);
-    expect(await talking).toMatchObject({ code: 'timeout', data: { limitMs: 5000 } });
-    expect(progress).toHaveLength(6);
-  } finally {
-    vi.useRealTimers();
-  }
-});
+  },
+);
 
 it('a cancelled request is cancelled once, with our id, after it was sent', async () => {
   const transport = fakeTransport();

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { OnemcpError } from '../../src/errors.ts';
 import type { JsonRpcMessage } from '../../src/world.ts';
+import { verifies } from '../support/verifies.ts';
 import { closeAll, connect, createDeps, createMark, eventually, marked, open, specOf, textOf } from './stdioKit.ts';
 
 afterEach(closeAll);
@@ -73,7 +74,7 @@ describe('messages', () => {
 });
 
 describe('what is no message', () => {
-  it('is skipped, with one warning that shows its start: a banner', async () => {
+  it(verifies('J130', 'is skipped, with one warning that shows its start: a banner'), async () => {
     const deps = createDeps();
     const backend = await connect('banner-on-stdout', { deps });
     expect(textOf(await backend.call('echo'))).toBe('{}');
@@ -119,7 +120,7 @@ describe('an answer that is too much fails its call alone', () => {
     expect(backend.closes).toEqual([]);
   });
 
-  it('just under the size limit it is delivered', async () => {
+  it(verifies('J133', 'just under the size limit it is delivered'), async () => {
     const backend = await connect('huge-message', { env: { MB: '15' } });
     expect(textOf(await backend.call('boom'))).toHaveLength(15 * 1024 * 1024);
   });
