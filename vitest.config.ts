@@ -7,5 +7,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',
+    // The end-to-end tests mostly wait for processes.
+    maxWorkers: 3,
   },
 });

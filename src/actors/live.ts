@@ -1,12 +1,13 @@
 import type { Limits } from '../limits.ts';
 import type { BackendEvent } from '../machines/backend.ts';
-import { fetchItems } from '../mcp/catalog.ts';
+import { afterFailure, type Fetched, fetchItems } from '../mcp/catalog.ts';
 import { type BackendSession, type Items, KINDS, type Kind } from '../world.ts';
 
 export interface LiveInput {
   readonly name: string;
   readonly session: BackendSession;
   readonly items: Items;
+  readonly notes: readonly string[];
 }
 
 /** What a `list_changed` of a kind makes stale. */
@@ -21,10 +22,10 @@ const STALE: Readonly<Record<'tools' | 'prompts' | 'resources', readonly Kind[]>
  * most one per `refresh.interval`, and a change during a refresh causes exactly one more.
  * @returns the end of the watching
  */
-export function watchSession({ name, session, items }: LiveInput, limits: Limits, send: (event: BackendEvent) => void): () => void {
+export function watchSession({ name, session, ...known }: LiveInput, limits: Limits, send: (event: BackendEvent) => void): () => void {
   const stale = new Set<Kind>();
   const ended = new AbortController();
-  let current = items;
+  let current: Fetched = known;
   let running = false;
   let last = Number.NEGATIVE_INFINITY;
   let timer: NodeJS.Timeout | undefined;
@@ -44,13 +45,13 @@ export function watchSession({ name, session, items }: LiveInput, limits: Limits
     running = true;
     last = performance.now();
     try {
-      const fetched = await fetchItems(session, { name, limits, kinds, previous: current, signal: ended.signal });
-      current = fetched.items;
-      if (!ended.signal.aborted) send({ type: 'ITEMS', ...fetched });
+      const { items: previous, notes: previousNotes } = current;
+      current = await fetchItems(session, { name, limits, kinds, previous, previousNotes, signal: ended.signal });
     } catch (error) {
       // The old lists stay; a session that is gone says so itself.
-      if (!ended.signal.aborted) send({ type: 'ITEMS', items: current, notes: [(error as Error).message] });
+      current = afterFailure(current, kinds, error as Error);
     }
+    if (!ended.signal.aborted) send({ type: 'ITEMS', ...current });
     running = false;
     schedule();
   };

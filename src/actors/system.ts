@@ -1,7 +1,7 @@
 import { createActor, fromCallback, fromPromise, type InspectionEvent, type Observer } from 'xstate';
 import type { Config } from '../config/config.ts';
 import type { IoDeps } from '../io/deps.ts';
-import { type BackendEvent, backendMachine, type Opened, type Ports } from '../machines/backend.ts';
+import { type BackendEvent, backendMachine, type Connected, type Opened, type Ports } from '../machines/backend.ts';
 import { type RootRef, rootMachine } from '../machines/root.ts';
 import type { World } from '../world.ts';
 import { watchSession } from './live.ts';
@@ -48,8 +48,8 @@ export function createSystem({ config, io, ports, clientInfo, settle, inspect }:
     return opening;
   });
 
-  const live = fromCallback<BackendEvent, Parameters<typeof liveInput>[0], BackendEvent>(({ input, sendBack }) =>
-    watchSession(liveInput(input), limits, sendBack),
+  const live = fromCallback<BackendEvent, Connected, BackendEvent>(({ input: { spec, ...connected }, sendBack }) =>
+    watchSession({ name: spec.name, ...connected }, limits, sendBack),
   );
 
   const close = fromPromise<void, { name: string; session: Opened['session'] | undefined }>(async ({ input: { name, session } }) => {
@@ -121,12 +121,6 @@ function createTurns(): () => Promise<void> {
     return turn;
   };
 }
-
-const liveInput = ({ spec, session, items }: { spec: { name: string }; session: Opened['session']; items: Opened['items'] }) => ({
-  name: spec.name,
-  session,
-  items,
-});
 
 const configView = ({ file, backends, disabled }: Config) => ({
   loaded: true,

@@ -54,6 +54,11 @@ export interface Opened {
   readonly notes: readonly string[];
 }
 
+/** What `live` watches. */
+export interface Connected extends Opened {
+  readonly spec: BackendSpec;
+}
+
 /** The tag of states in which a backend waits for the root to grant it a start slot. */
 export const WAITING = 'waiting';
 
@@ -72,7 +77,7 @@ export const backendMachine = setup({
   },
   actors: {
     open: providedPromise<Opened, { spec: BackendSpec; previous: Items }>('open'),
-    live: providedCallback<BackendEvent, { spec: BackendSpec; session: BackendSession; items: Items }>('live'),
+    live: providedCallback<BackendEvent, Connected>('live'),
     close: providedPromise<void, { name: string; session: BackendSession | undefined }>('close'),
   },
   actions: {
@@ -146,7 +151,7 @@ export const backendMachine = setup({
       entry: 'entered',
       invoke: {
         src: 'live',
-        input: ({ context }) => ({ spec: context.spec, session: context.session as BackendSession, items: context.items }),
+        input: ({ context: { spec, session, items, notes } }) => ({ spec, session: session as BackendSession, items, notes }),
         onError: { target: 'error', actions: { type: 'fail', params: ({ event }) => ({ error: event.error }) } },
       },
       after: { resetAfter: { actions: 'forgive' } },

@@ -27,8 +27,41 @@ export interface FetchOptions {
   readonly signal: AbortSignal;
   /** A kind that comes out equal keeps this identity, and one that cannot be read keeps its old list. */
   readonly previous: Items;
+  /** What was wrong before: it stays for the kinds that are not read now. */
+  readonly previousNotes?: readonly string[];
   readonly kinds?: readonly Kind[];
 }
+
+/** Notes on one list. A list with thousands of bad items gets a few, and a count of the rest. */
+interface Notes {
+  add(text: string): void;
+  readonly all: readonly string[];
+}
+
+const MAX_NOTES = 20;
+
+/** Every note begins with the method it is about, which is what tells later whose it is. */
+function createNotes(kind: Kind): Notes {
+  const notes: string[] = [];
+  let more = 0;
+  return {
+    add(text) {
+      if (notes.length < MAX_NOTES) notes.push(`${LISTS[kind].method}${text}`);
+      else more++;
+    },
+    get all() {
+      return more > 0 ? [...notes, `${LISTS[kind].method}: there is more to say of ${more} others`] : notes;
+    },
+  };
+}
+
+/** What is known after kinds of it could not be read at all. */
+export function afterFailure({ items, notes }: Fetched, kinds: readonly Kind[], error: Error): Fetched {
+  return { items, notes: [...notesOnOthers(notes, kinds), ...kinds.map((kind) => `${LISTS[kind].method} failed: ${error.message}`)] };
+}
+
+const notesOnOthers = (notes: readonly string[], kinds: readonly Kind[]): readonly string[] =>
+  notes.filter((note) => !kinds.some((kind) => note.startsWith(LISTS[kind].method)));
 
 /**
  * Reads the lists a backend advertises, all pages of them, one bad item or kind never spoiling the rest.
@@ -38,17 +71,17 @@ export async function fetchItems(session: BackendSession, options: FetchOptions)
   const { previous, signal } = options;
   const kinds = options.kinds ?? KINDS;
   const advertised = kinds.filter((kind) => session.info.capabilities[LISTS[kind].capability] !== undefined);
-  const notes: string[] = [];
+  const notes = new Map(kinds.map((kind) => [kind, createNotes(kind)]));
   const items: Record<Kind, readonly Json[]> = { ...previous };
   for (const kind of kinds) if (!advertised.includes(kind)) items[kind] = previous[kind].length === 0 ? previous[kind] : [];
   const failures = await Promise.all(
     advertised.map(async (kind) => {
       try {
-        const list = await fetchKind(session, kind, options, notes);
+        const list = await fetchKind(session, kind, options, notes.get(kind) as Notes);
         items[kind] = isDeepStrictEqual(list, previous[kind]) ? previous[kind] : list;
         return undefined;
       } catch (error) {
-        notes.push(`${LISTS[kind].method} failed: ${(error as Error).message}`);
+        notes.get(kind)?.add(` failed: ${(error as Error).message}`);
         return error;
       }
     }),
@@ -56,7 +89,8 @@ export async function fetchItems(session: BackendSession, options: FetchOptions)
   signal.throwIfAborted();
   const required = failures.filter((_, index) => advertised[index] !== 'templates');
   if (required.length > 0 && required.every((failure) => failure !== undefined)) throw listFailure(options.name, required[0]);
-  return { items, notes };
+  const now = [...notes.values()].flatMap(({ all }) => all);
+  return { items, notes: [...notesOnOthers(options.previousNotes ?? [], kinds), ...now] };
 }
 
 function listFailure(name: string, error: unknown): unknown {
@@ -66,7 +100,7 @@ function listFailure(name: string, error: unknown): unknown {
 }
 
 /** One list: every page, valid items only, in code-unit order of their ids. */
-async function fetchKind(session: BackendSession, kind: Kind, options: FetchOptions, notes: string[]): Promise<readonly Json[]> {
+async function fetchKind(session: BackendSession, kind: Kind, options: FetchOptions, notes: Notes): Promise<readonly Json[]> {
   const { method, key } = LISTS[kind];
   const { limits, signal } = options;
   const found = new Map<string, Json>();
@@ -79,12 +113,12 @@ async function fetchKind(session: BackendSession, kind: Kind, options: FetchOpti
       if (!Array.isArray(result[key])) throw new OnemcpError('invalid_response', `${method} of "${options.name}" has no array "${key}"`);
     } catch (error) {
       if (page === 1 && error instanceof WireError && error.error.code === -32601) {
-        notes.push(`${method} is advertised but not implemented`);
+        notes.add(' is advertised but not implemented');
         return [];
       }
       if (found.size === 0) throw error;
       // A complete older list is better than a torn new one; without one, what was read is better than nothing.
-      notes.push(`${method} failed on page ${page}: ${(error as Error).message}`);
+      notes.add(` failed on page ${page}: ${(error as Error).message}`);
       if (options.previous[kind].length > 0) return options.previous[kind];
       break;
     }
@@ -100,7 +134,7 @@ async function fetchKind(session: BackendSession, kind: Kind, options: FetchOpti
           ? `it has more than ${limits['list.maxItems']} items`
           : undefined;
     if (stop) {
-      notes.push(`${method} was cut: ${stop}`);
+      notes.add(` was cut: ${stop}`);
       break;
     }
     cursors.add(cursor);
@@ -111,9 +145,9 @@ async function fetchKind(session: BackendSession, kind: Kind, options: FetchOpti
 
 const MAX_ID = 8192;
 
-function addItem(kind: Kind, item: unknown, found: Map<string, Json>, notes: string[]): void {
+function addItem(kind: Kind, item: unknown, found: Map<string, Json>, notes: Notes): void {
   const flaw = flawOf(kind, item, found);
-  if (flaw) notes.push(`${LISTS[kind].method}: an item was left out: ${flaw}`);
+  if (flaw) notes.add(`: an item was left out: ${flaw}`);
   else found.set((item as Json)[LISTS[kind].id] as string, item as Json);
 }
 

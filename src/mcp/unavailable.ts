@@ -34,9 +34,9 @@ function unavailable(name: string, view: BackendView | undefined, { waitedMs, ep
       : view && isComing(view)
         ? ' It will be usable as soon as it is connected.'
         : '';
-  const waited = waitedMs >= 1000 ? ` after waiting ${Math.round(waitedMs / 1000)} s for it` : '';
+  const waited = waitedMs >= 1000 ? ` The call waited ${Math.round(waitedMs / 1000)} s for it.` : '';
   const cause = view?.lastError ? ` Last error: ${view.lastError.message}.` : '';
-  return new OnemcpError('backend_unavailable', `Server "${name}" ${state}${waited}.${cause}${next} Nothing was sent to it.`, {
+  return new OnemcpError('backend_unavailable', `Server "${name}" ${state}.${waited}${cause}${next} Nothing was sent to it.`, {
     server: name,
     reason: 'unavailable',
     state: view?.state,
@@ -60,9 +60,12 @@ const HOP_LOCAL = new Set([-32700, -32600, -32601]);
 
 /**
  * A failed `tools/call` as a result, so that the model can read it; an application error of the backend is relayed as
- * the error it is. Gateway semantics of failures: MCP server/tools §Error Handling.
+ * the error it is. MCP server/tools §Error Handling.
+ * @param owner undefined while it was not known whose call it is: such an error is the call's own
  */
-export function failedCall(backend: string, error: unknown, context: Context): Json {
+export function failedCall(owner: string | undefined, error: unknown, context: Context): Json {
+  const backend = owner ?? missingOwner(error);
+  if (backend === undefined) throw error;
   if (error instanceof WireError) {
     if (!HOP_LOCAL.has(error.error.code)) throw error;
     return errorResult(`Server "${backend}" refused the call: ${error.message}`, {
@@ -85,6 +88,10 @@ function aftermath(error: OnemcpError, view: BackendView | undefined): string {
   return `The call may have been executed; it was not repeated.${restart}`;
 }
 
+/** The backend that did not come, for a name that could only be its. */
+const missingOwner = (error: unknown): string | undefined =>
+  error instanceof OnemcpError && error.code === 'backend_unavailable' ? error.data?.server : undefined;
+
 /** Errors after which the backend's actor starts it anew. */
 const RESTARTED = new Set(['backend_exited', 'connection_failed', 'session_lost']);
 
@@ -93,7 +100,9 @@ function errorResult(text: string, meta: object): Json {
 }
 
 /** A failed request of another method as a JSON-RPC error. */
-export function failedRequest(backend: string, error: unknown): Error {
+export function failedRequest(owner: string | undefined, error: unknown): Error {
+  const backend = owner ?? missingOwner(error);
+  if (backend === undefined) return error as Error;
   if (error instanceof WireError) {
     if (!HOP_LOCAL.has(error.error.code)) return error;
     return new WireError({

@@ -19,10 +19,11 @@ const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 /** A watched session; `answers` are what its next lists answer, one after the other. */
 function watch(
   answer: (method: string) => Json | Promise<Json> = () => ({ tools: [], prompts: [], resources: [], resourceTemplates: [] }),
+  notes: readonly string[] = [],
 ) {
   const session = fakeSession({ answer: ({ method }) => answer(method) });
   const events: BackendEvent[] = [];
-  const end = watchSession({ name: 'a', session, items: NO_ITEMS }, limitsWith(), (event) => events.push(event));
+  const end = watchSession({ name: 'a', session, items: NO_ITEMS, notes }, limitsWith(), (event) => events.push(event));
   return { session, events, end, asked: () => session.received.map(({ method }) => method) };
 }
 const changed = { type: 'listChanged', kind: 'tools' } as const;
@@ -94,7 +95,15 @@ describe('a connected backend', () => {
     broken = true;
     session.emit(changed);
     await pass(1_000);
-    expect(events.at(-1)).toEqual({ type: 'ITEMS', items: { ...NO_ITEMS, tools: [tool('t')] }, notes: ['silent'] });
+    expect(events.at(-1)).toEqual({ type: 'ITEMS', items: { ...NO_ITEMS, tools: [tool('t')] }, notes: ['tools/list failed: silent'] });
+  });
+
+  it('whose refresh is of one kind keeps what was said of the others', async () => {
+    const known = ['prompts/list is advertised but not implemented', 'tools/list: an item was left out: it is not an object'];
+    const { session, events } = watch(() => ({ tools: [tool('t')] }), known);
+    session.emit(changed);
+    await pass(0);
+    expect(events.at(-1)).toMatchObject({ notes: [known[0]] });
   });
 
   it('that is no longer watched is asked nothing, and says nothing', async () => {

@@ -221,6 +221,13 @@ describe('an item', () => {
     expect(notes).toEqual([`${METHODS[kind]}: an item was left out: ${flaw}`]);
   });
 
+  it('of thousands that are bad a few are named, and the rest is counted', async () => {
+    const { items, notes } = await fetch(toolsOf(() => ({ tools: [...Array.from({ length: 5_000 }, () => 5), tool('good')] })));
+    expect(items.tools).toEqual([tool('good')]);
+    expect(notes).toHaveLength(21);
+    expect(notes.at(-1)).toBe('tools/list: there is more to say of 4980 others');
+  });
+
   it(verifies('B27', 'of any form never costs another'), async () => {
     const property = fc.asyncProperty(fc.array(fc.anything(), { maxLength: 10 }), async (junk) => {
       const { items } = await fetch(toolsOf(() => ({ tools: [...junk, tool('the good one')] })));

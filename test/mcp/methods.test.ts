@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ErrorCode, OnemcpError, WireError } from '../../src/errors.ts';
+import { waitFor } from '../../src/mcp/method.ts';
 import { ERROR_META } from '../../src/mcp/unavailable.ts';
-import type { Json } from '../../src/world.ts';
+import type { CancelSignal, Json } from '../../src/world.ts';
 import { type FakeBackend, fakeClient, fakeGateway, fakeSession, flush, type Received, tool, viewOf } from '../support/fakeWorld.ts';
 import { verifies } from '../support/verifies.ts';
 
@@ -80,6 +81,22 @@ it(verifies('A17', 'ping is answered although every backend hangs'), async () =>
   const { client, session } = withBackend(() => new Promise(() => {}));
   expect((await client.ask('ping')).result).toEqual({});
   expect(session.received).toEqual([]);
+});
+
+it('a wait that is over leaves nothing behind: no timer, no listener', async () => {
+  const gateway = fakeGateway([viewOf('a', { state: 'starting' })]);
+  const listeners = new Set<() => void>();
+  const signal: CancelSignal = {
+    aborted: false,
+    reason: undefined,
+    addEventListener: (_, listener) => void listeners.add(listener),
+    removeEventListener: (_, listener) => void listeners.delete(listener),
+  };
+  const waiting = waitFor(gateway.context, { ms: 1_000, signal }, ({ backends }) => backends.get('a')?.session);
+  expect([listeners.size, gateway.listeners, vi.getTimerCount()]).toEqual([1, 1, 1]);
+  gateway.set(viewOf('a'));
+  expect(await waiting).toBeDefined();
+  expect([listeners.size, gateway.listeners, vi.getTimerCount()]).toEqual([0, 0, 0]);
 });
 
 describe('a list', () => {
@@ -296,7 +313,7 @@ describe('tools/call', () => {
       const answer = fakeClient(gateway).ask('tools/call', { name: 'a__t' });
       await pass(10_000);
       expect(await answer.then(textOf)).toBe(
-        'Server "a" is down and will be restarted after waiting 10 s for it. Last error: "a" exited with code 1. The next start is in 2.5 s (attempt 3). Nothing was sent to it.',
+        'Server "a" is down and will be restarted. The call waited 10 s for it. Last error: "a" exited with code 1. The next start is in 2.5 s (attempt 3). Nothing was sent to it.',
       );
       expect(metaOf(await answer)).toEqual({ server: 'a', reason: 'unavailable', retryable: true, retryAfterMs: 2_500 });
       expect((await answer).result.isError).toBe(true);
@@ -309,6 +326,21 @@ describe('tools/call', () => {
       expect(await answer.then(textOf)).toBe(
         'Server "a" is still starting. It will be usable as soon as it is connected. Nothing was sent to it.',
       );
+    });
+
+    it(verifies('D62', 'waits for any that was never connected, where names have no prefix'), async () => {
+      const gateway = fakeGateway([viewOf('a', { state: 'starting' })], { prefix: 'never' });
+      const answer = fakeClient(gateway).ask('tools/call', { name: 't' });
+      await pass(3_000);
+      gateway.set(viewOf('a', { session: fakeSession({ answer: () => ({ ok: true }) }), items: TOOLS }));
+      expect((await answer).result).toEqual({ ok: true });
+    });
+
+    it('is told which servers were not seen yet, where names have no prefix', async () => {
+      const gateway = fakeGateway([viewOf('a', { state: 'starting' }), viewOf('b', { state: 'retrying' })], { prefix: 'never' });
+      const answer = fakeClient(gateway).ask('tools/call', { name: 't' });
+      await pass(10_000);
+      expect((await answer).error).toEqual({ code: -32602, message: 'Unknown tool: t; not all servers were seen yet (a, b)' });
     });
 
     it.each(['stopping', 'stopped'] as const)('is told at once when it is %s', async (state) => {

@@ -1,9 +1,9 @@
 import { OnemcpError } from '../../errors.ts';
 import type { Json } from '../../world.ts';
 import type { Call, Context, Method } from '../method.ts';
-import { ownerOfName, unknownName } from '../owner.ts';
 import { relay } from '../relay.ts';
 import { rewritePromptResult } from '../rewrite.ts';
+import { routeOf } from '../route.ts';
 import { failedRequest, sessionOf } from '../unavailable.ts';
 import { exposerFor } from './exposer.ts';
 
@@ -13,14 +13,15 @@ export const getPrompt: Method = {
   async handle(call: Call, context: Context): Promise<Json> {
     const { name } = call.params;
     if (typeof name !== 'string') throw new OnemcpError('invalid_params', 'prompts/get needs a text "name"');
-    const route = ownerOfName('prompts', name, context.view(context.world()));
-    if (!route) throw unknownName('prompts', name);
+    let backend: string | undefined;
     try {
-      const session = await sessionOf(route.backend, call, context);
+      const route = await routeOf('prompts', name, call, context);
+      backend = route.backend;
+      const session = await sessionOf(backend, call, context);
       const result = await relay(session, call, { name: route.name });
-      return rewritePromptResult(result, exposerFor(route.backend, context));
+      return rewritePromptResult(result, exposerFor(backend, context));
     } catch (error) {
-      throw failedRequest(route.backend, error);
+      throw failedRequest(backend, error);
     }
   },
 };

@@ -1,0 +1,41 @@
+import type { BackendView } from '../world.ts';
+import { type Call, type Context, isComing, waitFor } from './method.ts';
+import { namespaceOf } from './names.ts';
+import { ownerOfName, unknownName } from './owner.ts';
+import { sessionOf } from './unavailable.ts';
+import type { Route } from './view.ts';
+
+/**
+ * The route of a tool or prompt. A name that is in no list yet may belong to a backend that was never connected: that one
+ * is given `callWait` to come.
+ * @throws OnemcpError `unknown_tool`, `unknown_prompt`; `backend_unavailable` if the only possible owner did not come
+ */
+export function routeOf(kind: 'tools' | 'prompts', name: string, call: Call, context: Context): Route | Promise<Route> {
+  return ownerOfName(kind, name, context.view(context.world())) ?? awaitRoute(kind, name, call, context);
+}
+
+async function awaitRoute(kind: 'tools' | 'prompts', name: string, call: Call, context: Context): Promise<Route> {
+  const candidates = () => possibleOwners(name, context);
+  if (candidates().length === 0) throw unknownName(kind, name);
+  const route = await waitFor(context, { ms: context.limits.callWait, signal: call.signal }, (world) => {
+    const found = ownerOfName(kind, name, context.view(world));
+    return found ?? (candidates().length === 0 ? null : undefined);
+  });
+  if (route) return route;
+  const [only, ...others] = candidates();
+  if (route === null || !only) throw unknownName(kind, name);
+  if (others.length > 0) {
+    throw unknownName(kind, name, `; not all servers were seen yet (${[only, ...others].map((view) => view.name).join(', ')})`);
+  }
+  // Says why it is not there; the waiting is over already.
+  await sessionOf(only.name, call, { ...context, limits: { ...context.limits, callWait: 0 } });
+  throw unknownName(kind, name);
+}
+
+/** Backends that were never connected, may still be, and could own a name. */
+function possibleOwners(name: string, { world, naming }: Context): readonly BackendView[] {
+  const namespace = naming.prefix === 'always' ? namespaceOf(name) : undefined;
+  return [...world().backends.values()].filter(
+    (view) => view.connects === 0 && isComing(view) && (naming.prefix === 'never' || view.namespace === namespace),
+  );
+}
