@@ -6,10 +6,6 @@ export type BodyDone = (error: OnemcpError | undefined, text: string) => void;
 
 /** The body of a request of Node's HTTP server as text, counted while it streams. */
 export function readIncoming(incoming: IncomingMessage, maxBytes: number, done: BodyDone): void {
-  if (Number(incoming.headers['content-length'] ?? 0) > maxBytes) {
-    incoming.resume();
-    return done(tooLarge(maxBytes), '');
-  }
   let first: Buffer | undefined;
   let more: Buffer[] | undefined;
   let bytes = 0;
@@ -44,5 +40,6 @@ export async function readRequest(request: Request, maxBytes: number, done: Body
   done(undefined, text + decoder.decode());
 }
 
-const tooLarge = (maxBytes: number) =>
+/** The error of a body over the limit. */
+export const tooLarge = (maxBytes: number) =>
   new OnemcpError('body_too_large', `the body is larger than ${maxBytes} bytes, the limit of http.bodyBytes`);

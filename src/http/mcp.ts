@@ -7,7 +7,7 @@ import { CLIENT_VERSIONS } from '../mcp/methods/initialize.ts';
 import { createSession, responseText } from '../mcp/session.ts';
 import type { JsonRpcMessage, RequestId } from '../world.ts';
 import { answerError, errorAnswer, methodNotAllowed } from './answer.ts';
-import { type BodyDone, readIncoming, readRequest } from './body.ts';
+import { type BodyDone, readIncoming, readRequest, tooLarge } from './body.ts';
 import { answered, type Env } from './env.ts';
 import { createExchange, JSON_HEADERS } from './exchange.ts';
 import { nodeOutlet, type Outlet } from './outlet.ts';
@@ -28,7 +28,7 @@ interface Post {
   readBody(maxBytes: number, done: BodyDone): void;
 }
 
-type HeaderName = 'accept' | 'content-type' | 'content-encoding' | 'mcp-session-id' | 'mcp-protocol-version';
+type HeaderName = 'accept' | 'content-length' | 'content-type' | 'content-encoding' | 'mcp-session-id' | 'mcp-protocol-version';
 
 /** `/mcp`: Streamable HTTP, versions 2025-03-26 to 2025-11-25. MCP basic/transports. */
 export function mcpRoutes(options: McpOptions): Hono<Env> {
@@ -74,7 +74,7 @@ export const postFromNode = (incoming: IncomingMessage, outgoing: ServerResponse
 
 function post(request: Post, outlet: Outlet, options: McpOptions): void {
   const { limits } = options.context;
-  const flaw = headerFlaw(request);
+  const flaw = headerFlaw(request, limits['http.bodyBytes']);
   if (flaw) return answerError(outlet, flaw);
   request.readBody(limits['http.bodyBytes'], (error, text) => {
     if (error) return answerError(outlet, error);
@@ -126,7 +126,8 @@ function initialize(message: JsonRpcMessage, id: RequestId, request: Post, outle
 }
 
 /** What the headers of a POST already show to be wrong. */
-function headerFlaw({ header }: Post): OnemcpError | undefined {
+function headerFlaw({ header }: Post, maxBytes: number): OnemcpError | undefined {
+  if (Number(header('content-length') ?? 0) > maxBytes) return tooLarge(maxBytes);
   const type = header('content-type') ?? '';
   if (type !== 'application/json' && !/^application\/json\s*(;|$)/i.test(type)) {
     return new OnemcpError('unsupported_media_type', `content-type must be application/json, not "${type.slice(0, 80)}"`);

@@ -1,0 +1,75 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { Outlet, Sink } from '../../src/http/outlet.ts';
+import { createStreams } from '../../src/http/streams.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** An outlet whose other side reads nothing unless `queued` is set back. */
+function fakeOutlet() {
+  const written: string[] = [];
+  const sink: Sink & { queued: number; ended: number; dropped: number } = {
+    write(text) {
+      written.push(text);
+      sink.queued += text.length;
+    },
+    queued: 0,
+    ended: 0,
+    dropped: 0,
+    end: () => void sink.ended++,
+    drop: () => void sink.dropped++,
+    onClose: undefined,
+  };
+  const outlet: Outlet = { whole: () => {}, stream: () => sink };
+  return { outlet, sink, written };
+}
+
+it('a message is one event', () => {
+  const { outlet, written } = fakeOutlet();
+  createStreams({ keepAlive: 1000, queueBytes: 1000 }).open(outlet).send('{"a":1}');
+  expect(written).toEqual(['event: message\ndata: {"a":1}\n\n']);
+});
+
+it('a client that does not read is dropped at the limit, told nothing more, and forgotten', () => {
+  const { outlet, sink, written } = fakeOutlet();
+  const streams = createStreams({ keepAlive: 1000, queueBytes: 100 });
+  const onEnd = vi.fn();
+  const stream = streams.open(outlet, onEnd);
+  for (let n = 0; n < 10; n++) stream.send('x'.repeat(30));
+  expect(written).toHaveLength(2);
+  expect([sink.dropped, sink.ended, streams.size]).toEqual([1, 0, 0]);
+  expect(onEnd).toHaveBeenCalledTimes(1);
+});
+
+it('a client that reads may get any amount', () => {
+  const { outlet, sink, written } = fakeOutlet();
+  const stream = createStreams({ keepAlive: 1000, queueBytes: 100 }).open(outlet);
+  for (let n = 0; n < 100; n++) {
+    stream.send('x'.repeat(50));
+    sink.queued = 0;
+  }
+  expect([written.length, sink.dropped]).toEqual([100, 0]);
+});
+
+it('quiet streams get comments, from one timer that ends with the last of them', () => {
+  const [first, second] = [fakeOutlet(), fakeOutlet()];
+  const streams = createStreams({ keepAlive: 15_000, queueBytes: 1000 });
+  const stream = streams.open(first.outlet);
+  streams.open(second.outlet);
+  expect(vi.getTimerCount()).toBe(1);
+  vi.advanceTimersByTime(60_000);
+  expect([first.written, second.written].map((list) => list.filter((text) => text === ': keep-alive\n\n').length)).toEqual([4, 4]);
+  stream.end();
+  expect(first.sink.ended).toBe(1);
+  second.sink.onClose?.();
+  expect([streams.size, vi.getTimerCount()]).toEqual([0, 0]);
+});
+
+it('all end together', () => {
+  const outlets = [fakeOutlet(), fakeOutlet(), fakeOutlet()];
+  const streams = createStreams({ keepAlive: 1000, queueBytes: 1000 });
+  for (const { outlet } of outlets) streams.open(outlet);
+  streams.endAll();
+  expect(outlets.map(({ sink }) => sink.ended)).toEqual([1, 1, 1]);
+  expect(streams.size).toBe(0);
+});
