@@ -102,18 +102,21 @@ it('over stdio: the same three servers, and nothing on stdout but JSON-RPC', asy
 });
 
 it('the package can be installed and imported, with types', () => {
-  const pack = JSON.parse(shell('npm pack --json --ignore-scripts')) as { filename: string }[];
-  const consumer = join(copy, 'consumer');
-  mkdirSync(consumer);
-  const snippet = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] as string;
-  writeFileSync(join(consumer, 'package.json'), '{ "name": "consumer", "type": "module", "private": true }');
-  writeFileSync(join(consumer, 'main.ts'), snippet);
-  shell(`cd consumer && npm install --no-audit --no-fund --ignore-scripts ../${pack[0]?.filename} @types/node@20`);
-  shell(
-    'cd consumer && node ../node_modules/typescript-native/bin/tsc --ignoreConfig --strict --target es2023 --module nodenext --types node --outDir out main.ts',
-  );
-  expect(shell('cd consumer && node out/main.js')).toMatch(/^http:\/\/127\.0\.0\.1:\d+ running\n$/);
-  expect(shell('cd consumer && npx onemcp --version')).toMatch(/^\d+\.\d+\.\d+\n$/);
+  // Beside the copy, which has to stay as it was cloned.
+  const consumer = mkdtempSync(join(tmpdir(), 'onemcp-consumer-'));
+  try {
+    const [packed] = JSON.parse(shell(`npm pack --json --ignore-scripts --pack-destination ${consumer}`)) as { filename: string }[];
+    const snippet = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] as string;
+    writeFileSync(join(consumer, 'package.json'), '{ "name": "consumer", "type": "module", "private": true }');
+    writeFileSync(join(consumer, 'main.ts'), snippet);
+    const compiler = join(copy, 'node_modules/typescript-native/bin/tsc');
+    shell(`cd ${consumer} && npm install --no-audit --no-fund --ignore-scripts ./${packed?.filename} @types/node@20`);
+    shell(`cd ${consumer} && node ${compiler} --ignoreConfig --strict --target es2023 --module nodenext --types node --outDir out main.ts`);
+    expect(shell(`cd ${consumer} && node out/main.js`)).toMatch(/^http:\/\/127\.0\.0\.1:\d+ running\n$/);
+    expect(shell(`cd ${consumer} && npx onemcp --version`)).toMatch(/^\d+\.\d+\.\d+\n$/);
+  } finally {
+    rmSync(consumer, { recursive: true, force: true });
+  }
 });
 
 it('npm ci && npm test', () => {
