@@ -5,11 +5,12 @@ import { createSystem } from './actors/system.ts';
 import type { Config } from './config/config.ts';
 import { createApp } from './http/app.ts';
 import { createHostGuard } from './http/guard/host.ts';
+import type { inspectRoutes } from './http/inspect.ts';
 import { postFromNode } from './http/mcp.ts';
 import { type HttpServer, listen } from './http/server.ts';
 import { createSessions } from './http/sessions.ts';
-import { createStreams } from './http/streams.ts';
-import type { Log } from './io/deps.ts';
+import { createStreams, type Streams } from './http/streams.ts';
+import type { Log, Reaper } from './io/deps.ts';
 import { createReaper } from './io/reaper.ts';
 import { serveLines } from './io/stdioServer.ts';
 import { createConnection } from './mcp/connection.ts';
@@ -32,8 +33,8 @@ export interface GatewayOptions {
   readonly log?: Log;
   /** Shown to clients and backends as our version. */
   readonly version?: string;
-  /** Live inspection of every machine; see observe/inspect.ts. */
-  readonly inspection?: Inspection | undefined;
+  /** Live inspection of every machine, from `createInspection`. */
+  readonly inspection?: GatewayInspection | undefined;
   /** What `/health` calls the way clients come in. */
   readonly transport?: 'http' | 'stdio';
 }
@@ -67,7 +68,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { config, env = {}, log = () => {}, version = '0.0.0', inspection, transport = 'http' } = options;
   const { limits } = config;
   const serverInfo = { name: 'onemcp', version };
-  const reaper = createReaper({ cookie: randomUUID(), log });
+  let reaper: Reaper | undefined;
   const traffic = createTraffic();
   const ports = { now: Date.now, random: Math.random };
   const redact = redactor(config.secrets);
@@ -76,7 +77,17 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   const system = createSystem({
     config,
-    io: { limits, log, reaper, env, redact },
+    io: {
+      limits,
+      log,
+      env,
+      redact,
+      // Just before the first program starts: it costs a spawn, and the listener is to be open before.
+      get reaper() {
+        reaper ??= createReaper({ cookie: randomUUID(), log });
+        return reaper;
+      },
+    },
     ports,
     clientInfo: serverInfo,
     settle: traffic.settled,
@@ -118,7 +129,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         return health(system.world(), { version, uptime: process.uptime(), heapUsed, heapTotal, rss, now: ports.now(), transport });
       },
     },
-    inspect: inspection && { inspection, streams },
+    inspect: inspection?.routes(streams),
   });
   /** The hot path: a POST to /mcp behind the same guard as every other route, without a `Request` and `Response` of its own. */
   const express = (incoming: IncomingMessage, outgoing: ServerResponse): boolean => {
@@ -156,7 +167,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     clearInterval(sweeper);
     narration.unsubscribe();
     notifications.unsubscribe();
-    reaper.close();
+    reaper?.close();
   };
 
   return {
@@ -182,7 +193,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       closing ??= shutDown();
       return closing;
     },
-    kill: () => reaper.killAll(),
+    kill: () => reaper?.killAll(),
   };
 }
 
@@ -193,10 +204,20 @@ export interface InspectionOptions {
   readonly redact: (text: string) => string;
 }
 
+/** What a gateway needs to be inspected. */
+export interface GatewayInspection {
+  readonly observer: Inspection['observer'];
+  /** Where the page is, token included: append it to the URL of the gateway. */
+  readonly path: string;
+  readonly routes: (streams: Streams) => ReturnType<typeof inspectRoutes>;
+}
+
 /** Live inspection, loaded only when it is wanted: it makes every event dearer. */
-export async function createInspection(options: InspectionOptions): Promise<Inspection> {
-  const { createInspection: create } = await import('./observe/inspect.ts');
-  return create({ ...options, token: randomBytes(32).toString('base64url') });
+export async function createInspection(options: InspectionOptions): Promise<GatewayInspection> {
+  const [observe, http] = await Promise.all([import('./observe/inspect.ts'), import('./http/inspect.ts')]);
+  const inspection = observe.createInspection({ ...options, token: randomBytes(32).toString('base64url') });
+  const { observer, path } = inspection;
+  return { observer, path, routes: (streams) => http.inspectRoutes({ inspection, streams }) };
 }
 
 /** Replaces secret values, wherever they stand, also when they were URL-encoded or put into JSON. */

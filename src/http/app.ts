@@ -4,14 +4,14 @@ import { errorAnswer } from './answer.ts';
 import type { Env } from './env.ts';
 import { type HostGuard, hostGuard } from './guard/host.ts';
 import { type HealthOptions, healthRoutes } from './health.ts';
-import { type InspectOptions, inspectRoutes } from './inspect.ts';
 import { type McpOptions, mcpRoutes } from './mcp.ts';
 
 export interface AppOptions {
   readonly guard: HostGuard;
   readonly mcp: McpOptions;
   readonly health: HealthOptions;
-  readonly inspect?: InspectOptions | undefined;
+  /** Loaded only with inspection: see http/inspect.ts. */
+  readonly inspect?: Hono<Env> | undefined;
 }
 
 /** Every route. Health comes before the guard: probes use addresses of their own. */
@@ -20,7 +20,7 @@ export function createApp({ guard, mcp, health, inspect }: AppOptions): Hono<Env
   app.route('/health', healthRoutes(health));
   app.use(hostGuard(guard));
   app.route('/mcp', mcpRoutes(mcp));
-  if (inspect) app.route('/inspect', inspectRoutes(inspect));
+  if (inspect) app.route('/inspect', inspect);
   app.notFound((c) => {
     const routes = `/mcp, /health${inspect ? ', /inspect' : ''}`;
     return c.json({ error: `nothing is at ${c.req.path}; there are ${routes}` }, 404);

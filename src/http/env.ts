@@ -1,5 +1,4 @@
 import type { HttpBindings } from '@hono/node-server';
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context } from 'hono';
 import { nodeOutlet, type Outlet, webOutlet } from './outlet.ts';
 
@@ -11,5 +10,5 @@ export function answered(c: Context<Env>, write: (outlet: Outlet) => void): Resp
   const outgoing = c.env?.outgoing;
   if (!outgoing) return new Promise((resolve) => write(webOutlet(resolve)));
   write(nodeOutlet(outgoing));
-  return RESPONSE_ALREADY_SENT;
+  return import('@hono/node-server/utils/response').then(({ RESPONSE_ALREADY_SENT }) => RESPONSE_ALREADY_SENT);
 }

@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
 import { OnemcpError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 
@@ -29,7 +28,7 @@ const MAX_HEADER_BYTES = 16_384;
  * @throws OnemcpError `port_in_use`
  */
 export async function listen({ fetch, express, host, port, limits }: ListenOptions): Promise<HttpServer> {
-  const listener = getRequestListener(fetch as never);
+  let listener: ReturnType<typeof createListener> | undefined;
   const server: Server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -38,7 +37,9 @@ export async function listen({ fetch, express, host, port, limits }: ListenOptio
       keepAliveTimeout: limits['http.keepAliveTimeout'],
     },
     (incoming, outgoing) => {
-      if (!express(incoming, outgoing)) void listener(incoming, outgoing);
+      if (express(incoming, outgoing)) return;
+      listener ??= createListener(fetch);
+      void listener.then((handle) => handle(incoming, outgoing));
     },
   );
   server.maxConnections = limits['http.maxConnections'];
@@ -61,6 +62,15 @@ export async function listen({ fetch, express, host, port, limits }: ListenOptio
         server.closeIdleConnections();
       }),
   };
+}
+
+/**
+ * Hono's way from Node to `fetch` and back. Loaded with the first request that takes it: it costs a start twenty
+ * milliseconds. `RESPONSE_ALREADY_SENT` has to exist before the listener replaces the global `Response`.
+ */
+async function createListener(fetch: ListenOptions['fetch']) {
+  const [{ getRequestListener }] = await Promise.all([import('@hono/node-server'), import('@hono/node-server/utils/response')]);
+  return getRequestListener(fetch as never);
 }
 
 function listenError(error: NodeJS.ErrnoException, host: string, port: number): OnemcpError {
