@@ -91,7 +91,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     ports,
     clientInfo: serverInfo,
     settle: traffic.settled,
-    inspect: inspection?.observer,
+    inspect: inspection?.observer as Inspection['observer'] | undefined,
   });
   system.start();
 
@@ -129,7 +129,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         return health(system.world(), { version, uptime: process.uptime(), heapUsed, heapTotal, rss, now: ports.now(), transport });
       },
     },
-    inspect: inspection?.routes(streams),
+    inspect: inspection?.routes(streams) as ReturnType<typeof inspectRoutes> | undefined,
   });
   /** The hot path: a POST to /mcp behind the same guard as every other route, without a `Request` and `Response` of its own. */
   const express = (incoming: IncomingMessage, outgoing: ServerResponse): boolean => {
@@ -204,12 +204,14 @@ export interface InspectionOptions {
   readonly redact: (text: string) => string;
 }
 
-/** What a gateway needs to be inspected. */
+/** What a gateway needs to be inspected. Opaque, so that the types of the package need no other package. */
 export interface GatewayInspection {
-  readonly observer: Inspection['observer'];
   /** Where the page is, token included: append it to the URL of the gateway. */
   readonly path: string;
-  readonly routes: (streams: Streams) => ReturnType<typeof inspectRoutes>;
+  /** For `createActor(…, { inspect })`. */
+  readonly observer: object;
+  /** Hono routes for `/inspect`. */
+  readonly routes: (streams: object) => object;
 }
 
 /** Live inspection, loaded only when it is wanted: it makes every event dearer. */
@@ -217,7 +219,7 @@ export async function createInspection(options: InspectionOptions): Promise<Gate
   const [observe, http] = await Promise.all([import('./observe/inspect.ts'), import('./http/inspect.ts')]);
   const inspection = observe.createInspection({ ...options, token: randomBytes(32).toString('base64url') });
   const { observer, path } = inspection;
-  return { observer, path, routes: (streams) => http.inspectRoutes({ inspection, streams }) };
+  return { observer, path, routes: (streams) => http.inspectRoutes({ inspection, streams: streams as Streams }) };
 }
 
 /** Replaces secret values, wherever they stand, also when they were URL-encoded or put into JSON. */

@@ -83,3 +83,16 @@ export interface Issue {
   /** What is wrong and what to do, without the location. */
   readonly message: string;
 }
+
+/** Where the values of templates come from. Only this and what it is made of knows the environment. */
+export interface Sources {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly secrets: { read(name: string): Promise<string> | string };
+}
+
+/** Options of the command line; they win over the file. */
+export interface Overrides {
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  readonly insecureNoAuth?: boolean | undefined;
+}

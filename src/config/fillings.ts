@@ -1,13 +1,7 @@
-import type { MaybeSecret } from './config.ts';
+import type { MaybeSecret, Sources } from './config.ts';
 import type { Path, Problem } from './issue.ts';
 import { createSecret } from './secret.ts';
 import { fill, type Scope } from './template.ts';
-
-/** Where the values of templates come from. Only this and what it is made of knows the environment. */
-export interface Sources {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly secrets: { read(name: string): Promise<string> | string };
-}
 
 /** Fills the templates of one file and remembers what must never be printed. */
 export interface Fillings {

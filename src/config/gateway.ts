@@ -1,17 +1,10 @@
 import { LIMITS, type LimitName, type Limits, limitsWith } from '../limits.ts';
-import type { Config, Issue } from './config.ts';
+import type { Config, Issue, Overrides } from './config.ts';
 import type { Fillings } from './fillings.ts';
 import { bareHost, browserOrigin, HOST, isLoopback } from './hosts.ts';
 import type { Findings } from './issue.ts';
 import type { GatewayShape } from './schema.ts';
 import { inUnit } from './units.ts';
-
-/** Options of the command line; they win over the file. */
-export interface Overrides {
-  readonly host?: string | undefined;
-  readonly port?: number | undefined;
-  readonly insecureNoAuth?: boolean | undefined;
-}
 
 type GatewayParts = Pick<Config, 'host' | 'port' | 'trustedHosts' | 'allowedOrigins' | 'insecureNoAuth' | 'prefix'>;
 

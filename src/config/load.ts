@@ -1,10 +1,10 @@
 /** Text → `Config` or every issue of it, in the order of the text. The one way in, for `run`, `check` and reload alike. */
 import { dirname, resolve } from 'node:path';
 import { backendOf } from './backend.ts';
-import type { BackendSpec, Config, Issue } from './config.ts';
+import type { BackendSpec, Config, Issue, Overrides, Sources } from './config.ts';
 import type { Desk, Entry } from './entry.ts';
-import { createFillings, type Sources } from './fillings.ts';
-import { gatewayParts, limitsOf, type Overrides } from './gateway.ts';
+import { createFillings } from './fillings.ts';
+import { gatewayParts, limitsOf } from './gateway.ts';
 import { byPosition, formatPath, type Problem } from './issue.ts';
 import { namespaces } from './names.ts';
 import { type Document, type Position, parseDocument } from './parse.ts';
