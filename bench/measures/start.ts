@@ -7,7 +7,7 @@ import type { Measure } from './measure.ts';
 
 const BACKENDS = 3;
 const LIMIT_MS = 30_000;
-const POLL_MS = 2;
+const POLL_MS = 10;
 
 /** The gateway with three stdio backends next to the forwarder with its one, in turn. */
 export const start: Measure = async (context) => {
