@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { rmSync } from 'node:fs';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Json } from '../../src/world.ts';
 import { verifies } from '../support/verifies.ts';
 import { connect, fixture, startGateway, textOf, until, untilState } from './gateway.ts';
@@ -124,6 +125,7 @@ describe('a backend that misbehaves in a call fails that call only, with its cau
 
 it('a backend whose first starts crash is served by a later one', async () => {
   const counter = `${process.env.TMPDIR ?? '/tmp'}/onemcp-flaky-${process.pid}-${Date.now()}`;
+  onTestFinished(() => rmSync(counter, { force: true }));
   const { running, client, done } = await beside(fixture('flaky-start', { COUNTER_FILE: counter }));
   await untilState(running, 'odd', 'connected');
   expect(textOf(await client.call('odd__echo', { text: 'third time' }))).toContain('third time');
