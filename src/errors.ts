@@ -5,7 +5,6 @@
 
 /** JSON-RPC code and HTTP status of each local error. */
 const TABLE = {
-  config_invalid: { rpc: -32603, http: 500 },
   port_in_use: { rpc: -32603, http: 500 },
   parse_error: { rpc: -32700, http: 400 },
   invalid_request: { rpc: -32600, http: 400 },
