@@ -29,7 +29,7 @@ function narrateState(view: BackendView, known: BackendView | undefined, log: Lo
     const again = view.connects > 1 ? 'connected again' : 'connected';
     const counts = (['tools', 'prompts', 'resources'] as const)
       .filter((kind) => items[kind].length > 0)
-      .map((kind) => `${items[kind].length} ${kind}`);
+      .map((kind) => `${items[kind].length} ${items[kind].length === 1 ? kind.slice(0, -1) : kind}`);
     log('info', 'backend.connected', {
       message: `${name}: ${again} in ${view.since - (known?.since ?? view.since)} ms (${counts.join(', ') || 'nothing to offer'})`,
       ...backend,

@@ -33,7 +33,7 @@ describe('the story of the backends', () => {
     );
     expect(told(...worlds)).toEqual([
       ['debug', 'backend.starting', 'a: starting'],
-      ['info', 'backend.connected', 'a: connected in 250 ms (2 tools, 1 prompts)'],
+      ['info', 'backend.connected', 'a: connected in 250 ms (2 tools, 1 prompt)'],
       ['error', 'backend.error', 'a: "a" exited with code 1'],
       ['warn', 'backend.retrying', 'a: next start in 1.5 s (failure 1)'],
       ['debug', 'backend.starting', 'a: starting'],
