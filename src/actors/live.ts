@@ -8,6 +8,8 @@ export interface LiveInput {
   readonly session: BackendSession;
   readonly items: Items;
   readonly notes: readonly string[];
+  /** Takes secrets out of what the backend says. */
+  readonly redact?: (text: string) => string;
 }
 
 /** What a `list_changed` of a kind makes stale. */
@@ -22,7 +24,11 @@ const STALE: Readonly<Record<'tools' | 'prompts' | 'resources', readonly Kind[]>
  * most one per `refresh.interval`, and a change during a refresh causes exactly one more.
  * @returns the end of the watching
  */
-export function watchSession({ name, session, ...known }: LiveInput, limits: Limits, send: (event: BackendEvent) => void): () => void {
+export function watchSession(
+  { name, session, redact = (text) => text, ...known }: LiveInput,
+  limits: Limits,
+  send: (event: BackendEvent) => void,
+): () => void {
   const stale = new Set<Kind>();
   const ended = new AbortController();
   let current: Fetched = known;
@@ -46,7 +52,7 @@ export function watchSession({ name, session, ...known }: LiveInput, limits: Lim
     last = performance.now();
     try {
       const { items: previous, notes: previousNotes } = current;
-      current = await fetchItems(session, { name, limits, kinds, previous, previousNotes, signal: ended.signal });
+      current = await fetchItems(session, { name, limits, kinds, previous, previousNotes, redact, signal: ended.signal });
     } catch (error) {
       // The old lists stay; a session that is gone says so itself.
       current = afterFailure(current, kinds, error as Error);

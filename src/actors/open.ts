@@ -31,10 +31,11 @@ export async function openBackend(
     requestTotalTimeout: spec.requestTotalTimeout,
     clientInfo,
     log: io.log,
+    redact: io.redact,
     signal,
   });
   try {
-    return { session, ...(await fetchItems(session, { name: spec.name, limits: io.limits, signal, previous })) };
+    return { session, ...(await fetchItems(session, { name: spec.name, limits: io.limits, redact: io.redact, signal, previous })) };
   } catch (error) {
     await session.close();
     throw error;

@@ -49,7 +49,7 @@ export function createSystem({ config, io, ports, clientInfo, settle, inspect }:
   });
 
   const live = fromCallback<BackendEvent, Connected, BackendEvent>(({ input: { spec, ...connected }, sendBack }) =>
-    watchSession({ name: spec.name, ...connected }, limits, sendBack),
+    watchSession({ name: spec.name, redact: io.redact, ...connected }, limits, sendBack),
   );
 
   const close = fromPromise<void, { name: string; session: Opened['session'] | undefined }>(async ({ input: { name, session } }) => {

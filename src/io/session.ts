@@ -15,6 +15,8 @@ export interface SessionOptions {
   /** `clientInfo` of `initialize`. */
   readonly clientInfo: { readonly name: string; readonly version: string };
   readonly log: Log;
+  /** Takes secrets out of what the backend says. */
+  readonly redact?: (text: string) => string;
   /** Ends the handshake, and everything that was started for it. */
   readonly signal: AbortSignal;
 }
@@ -33,8 +35,8 @@ interface Pending {
 
 /**
  * Starts a transport and does the legacy handshake (`initialize`, `notifications/initialized`).
- * @throws OnemcpError `spawn_failed`, `connection_failed`, `unsupported_version`, `invalid_response`, `cancelled`, …;
- * WireError when the backend answers `initialize` with an error. The transport is closed before it throws.
+ * @throws OnemcpError `spawn_failed`, `connection_failed`, `unsupported_version`, `cancelled`, …; `invalid_response` also when
+ * the backend answers `initialize` with an error. The transport is closed before it throws.
  */
 export async function openSession(transport: BackendTransport, options: SessionOptions): Promise<BackendSession> {
   const peer = createPeer(transport, options);
@@ -53,8 +55,13 @@ export async function openSession(transport: BackendTransport, options: SessionO
     return peer;
   } catch (error) {
     await peer.close();
-    throw error;
+    throw error instanceof WireError ? refusedHandshake(error, options) : error;
   }
+}
+
+function refusedHandshake(error: WireError, { name, redact = (text) => text }: SessionOptions): OnemcpError {
+  const message = `"${name}" refused initialize: ${redact(error.message).slice(0, 400)}`;
+  return new OnemcpError('invalid_response', message, { server: name, reason: 'init-error', retryable: true }, error);
 }
 
 function backendInfo(name: string, result: Json): BackendInfo {

@@ -30,6 +30,8 @@ export interface FetchOptions {
   /** What was wrong before: it stays for the kinds that are not read now. */
   readonly previousNotes?: readonly string[];
   readonly kinds?: readonly Kind[];
+  /** Takes secrets out of what the backend says. */
+  readonly redact?: (text: string) => string;
 }
 
 /** Notes on one list. A list with thousands of bad items gets a few, and a count of the rest. */
@@ -41,12 +43,12 @@ interface Notes {
 const MAX_NOTES = 20;
 
 /** Every note begins with the method it is about, which is what tells later whose it is. */
-function createNotes(kind: Kind): Notes {
+function createNotes(kind: Kind, redact: (text: string) => string): Notes {
   const notes: string[] = [];
   let more = 0;
   return {
     add(text) {
-      if (notes.length < MAX_NOTES) notes.push(`${LISTS[kind].method}${text}`);
+      if (notes.length < MAX_NOTES) notes.push(`${LISTS[kind].method}${redact(text)}`);
       else more++;
     },
     get all() {
@@ -68,10 +70,10 @@ const notesOnOthers = (notes: readonly string[], kinds: readonly Kind[]): readon
  * @throws the first error when every advertised kind failed, or when the signal aborts or the session is gone
  */
 export async function fetchItems(session: BackendSession, options: FetchOptions): Promise<Fetched> {
-  const { previous, signal } = options;
+  const { previous, signal, redact = (text) => text } = options;
   const kinds = options.kinds ?? KINDS;
   const advertised = kinds.filter((kind) => session.info.capabilities[LISTS[kind].capability] !== undefined);
-  const notes = new Map(kinds.map((kind) => [kind, createNotes(kind)]));
+  const notes = new Map(kinds.map((kind) => [kind, createNotes(kind, redact)]));
   const items: Record<Kind, readonly Json[]> = { ...previous };
   for (const kind of kinds) if (!advertised.includes(kind)) items[kind] = previous[kind].length === 0 ? previous[kind] : [];
   const failures = await Promise.all(
@@ -88,14 +90,14 @@ export async function fetchItems(session: BackendSession, options: FetchOptions)
   );
   signal.throwIfAborted();
   const required = failures.filter((_, index) => advertised[index] !== 'templates');
-  if (required.length > 0 && required.every((failure) => failure !== undefined)) throw listFailure(options.name, required[0]);
+  if (required.length > 0 && required.every((failure) => failure !== undefined)) throw listFailure(options.name, required[0], redact);
   const now = [...notes.values()].flatMap(({ all }) => all);
   return { items, notes: [...notesOnOthers(options.previousNotes ?? [], kinds), ...now] };
 }
 
-function listFailure(name: string, error: unknown): unknown {
+function listFailure(name: string, error: unknown, redact: (text: string) => string): unknown {
   if (!(error instanceof WireError)) return error;
-  const message = `"${name}" cannot list what it offers: ${error.message.slice(0, 400)}`;
+  const message = `"${name}" cannot list what it offers: ${redact(error.message).slice(0, 400)}`;
   return new OnemcpError('invalid_response', message, { server: name, reason: 'list-failed' }, error);
 }
 

@@ -1,6 +1,20 @@
-import { expect, it } from 'vitest';
+import { rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
 import { verifies } from '../support/verifies.ts';
-import { connect, fixture, isAlive, processesWith, startGateway, textOf, until, untilState } from './gateway.ts';
+import {
+  connect,
+  fixture,
+  isAlive,
+  processesWith,
+  type Running,
+  startGateway,
+  type TestClient,
+  textOf,
+  until,
+  untilState,
+} from './gateway.ts';
 
 it(
   verifies(
@@ -30,8 +44,7 @@ it(
     process.kill(pid as number, 'SIGKILL');
     const answers = await Promise.all(calls);
     const took = performance.now() - killed;
-    const during = (await gateway.health()).body.servers.details.find(({ name }) => name === 'victim');
-    expect(['error', 'retrying', 'starting', 'connected']).toContain(during?.status);
+    const moments = await healthUntilBack(gateway, pid as number);
     for (const answer of answers) {
       expect(answer.message.result.isError).toBe(true);
       expect(textOf(answer)).toMatch(/"victim".*SIGKILL/);
@@ -41,8 +54,17 @@ it(
     expect(took).toBeLessThan(1000);
     console.log(`16 calls failed ${took.toFixed(0)} ms after kill -9`);
 
-    const back = await untilState(gateway, 'victim', 'connected');
-    expect(back.pid).not.toBe(pid);
+    // From the failed calls on no moment shows the dead process, and the whole always agrees with its parts.
+    expect(moments.length).toBeGreaterThan(1);
+    for (const { status, overall, code, healthy, shownPid } of moments.slice(0, -1)) {
+      expect(['error', 'retrying', 'starting']).toContain(status);
+      expect([overall, code, healthy, shownPid]).toEqual(['degraded', 200, 1, undefined]);
+    }
+    const back = moments.at(-1);
+    expect(back).toMatchObject({ status: 'connected', overall: 'healthy', code: 200, healthy: 2 });
+    expect(back?.shownPid).not.toBe(pid);
+    expect(isAlive(back?.shownPid as number)).toBe(true);
+    console.log(`health meanwhile, ${moments.length} times: ${[...new Set(moments.map(({ status }) => status))].join(' → ')}`);
     expect(textOf(await client.call('victim__echo', { text: 'again' }))).toContain('again');
     checking = false;
     await load;
@@ -52,7 +74,46 @@ it(
   },
 );
 
-it(verifies('one-batch', 'a backend that comes back with other tools is announced once'), async () => {
+/** What `/health` says of the victim, again and again, until it is connected. */
+async function healthUntilBack(gateway: Running, deadPid: number) {
+  const moments: { status: string; overall: string; code: number; healthy: unknown; shownPid: number | undefined }[] = [];
+  await until('the victim is back', async () => {
+    const { status: code, body } = await gateway.health();
+    const victim = body.servers.details.find(({ name }) => name === 'victim');
+    moments.push({ status: String(victim?.status), overall: body.status, code, healthy: body.servers.healthy, shownPid: victim?.pid });
+    return victim?.status === 'connected' || victim?.pid === deadPid;
+  });
+  return moments;
+}
+
+it(verifies('one-batch', 'a backend that comes back with other tools is announced once, to every session'), async () => {
+  const counter = join(tmpdir(), `onemcp-starts-${process.pid}-${Date.now()}`);
+  onTestFinished(() => rmSync(counter, { force: true }));
+  const gateway = await startGateway(
+    { flip: fixture('changes-on-restart', { COUNTER_FILE: counter }), other: fixture('good') },
+    { restart: { initial: '200ms' }, batch: { quiet: '100ms' } },
+  );
+  const { pid } = await untilState(gateway, 'flip', 'connected');
+  await untilState(gateway, 'other', 'connected');
+  const clients = await Promise.all([connect(gateway.url), connect(gateway.url)]);
+  const notes = await Promise.all(clients.map((client) => client.listen()));
+  const namesOf = async (client: TestClient) =>
+    ((await client.request('tools/list')).message.result.tools as { name: string }[])
+      .map(({ name }) => name)
+      .filter((name) => /start/.test(name));
+  for (const client of clients) expect(await namesOf(client)).toEqual(['flip__start-1']);
+  process.kill(pid as number, 'SIGKILL');
+  await until('both clients were told', () => notes.every((list) => list.length > 0));
+  // A second batch would come within two quiet times.
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  expect(notes.map((list) => list.map(({ method }) => method))).toEqual([
+    ['notifications/tools/list_changed'],
+    ['notifications/tools/list_changed'],
+  ]);
+  for (const client of clients) expect(await namesOf(client)).toEqual(['flip__start-2']);
+});
+
+it(verifies('one-batch', 'a backend that changes its list while it runs is announced once, to every session'), async () => {
   const gateway = await startGateway(
     { flip: fixture('good'), tools: fixture('list-changes') },
     { batch: { quiet: '100ms' }, refresh: { interval: '10ms' } },
