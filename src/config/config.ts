@@ -4,8 +4,8 @@
 import type { Limits } from '../limits.ts';
 
 /**
- * Text that may contain secret values. Prints as `***` however it is shown; `reveal()` is called only by `io/`,
- * where the value is needed.
+ * Text that may contain secret values. Prints as `***` however it is shown; `reveal()` is called by `io/`,
+ * where the value is needed, and by the checks of `config/`.
  */
 export interface Secret {
   reveal(): string;
