@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { verifies } from '../support/verifies.ts';
-import { connect, fixture, startGateway, textOf, untilState } from './gateway.ts';
+import { connect, fixture, startGateway, textOf, until, untilState } from './gateway.ts';
 
 it(verifies(['E70', 'E74'], 'two clients with the same ids and progress tokens get exactly their own answers and progress'), async () => {
   const gateway = await startGateway({ shared: fixture('progress') });
@@ -73,7 +73,7 @@ it(verifies(['E82', 'I118'], 'the end of a session cancels its calls'), async ()
     Awaited<ReturnType<typeof connect>>,
   ];
   const calls = [1, 2, 3].map(() => a.request('tools/call', { name: 'shared__count', arguments: { n: 500, delayMs: 20 } }));
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await until('the calls are in flight', async () => (await untilState(gateway, 'shared', 'connected')).inFlight === 3);
   expect(await a.close()).toBe(204);
   for (const call of calls) expect((await call).message).toBeUndefined();
   expect((JSON.parse(textOf(await b.call('shared__cancelled'))) as number[]).length).toBe(3);
