@@ -6,17 +6,19 @@ import type { Log, Reaper } from './deps.ts';
 export const RUN_COOKIE = 'ONEMCP_RUN';
 
 /**
- * Reads `=cookie`, `+pgid`, `-pgid`, `q` line by line. The end of the pipe means that the gateway is gone, however it
- * went. Only builtins, `sleep`, `grep` and (where there is no /proc) `ps` are used. The cookie comes through the pipe:
- * in the environment or the arguments of this shell it would find itself.
+ * Arguments: the cookie, then groups known already. They are there from the first moment, even if the gateway is killed
+ * before it can write a line. Then reads `+pgid`, `-pgid`, `q` line by line; the end of the pipe means that the gateway is
+ * gone, however it went. Only builtins, `sleep`, `grep` and (where there is no /proc) `ps` are used; `ps` shows arguments
+ * too, so this shell must not take itself for a backend.
  */
 const SCRIPT = `
 trap '' TERM INT HUP QUIT PIPE
-groups=' ' cookie='' wait=0.5
+cookie=$1 wait=0.5
+shift
+groups=" $* "
 while IFS= read -r line; do
   value=\${line#?}
   case $line in
-    =*) cookie=$value ;;
     +[1-9]*) groups="$groups$value " ;;
     -[1-9]*) case $groups in *" $value "*) groups="\${groups%%" $value "*} \${groups#*" $value "}" ;; esac ;;
     q) wait=0; break ;;
@@ -31,7 +33,7 @@ marked() {
     grep -ls -e "$mark" /proc/[0-9]*/environ
   else
     ps axeww -o pid= -o command= | while read -r pid rest; do
-      case $rest in *"$mark"*) echo "/proc/$pid/environ" ;; esac
+      case $rest in *onemcp-reaper*) ;; *"$mark"*) echo "/proc/$pid/environ" ;; esac
     done
   fi
 }
@@ -68,7 +70,7 @@ export function createReaper({ cookie, log }: { readonly cookie: string; readonl
 
   const start = () => {
     // A working directory, environment or stream of ours would be held, or killed, by it.
-    const child = spawn('/bin/sh', ['-c', SCRIPT, 'onemcp-reaper'], {
+    const child = spawn('/bin/sh', ['-c', SCRIPT, 'onemcp-reaper', cookie, ...[...groups].map(String)], {
       cwd: '/',
       env: { PATH },
       stdio: ['pipe', 'ignore', 'ignore'],
@@ -93,8 +95,6 @@ export function createReaper({ cookie, log }: { readonly cookie: string; readonl
     child.unref();
     (child.stdin as { unref?: () => void } | null)?.unref?.();
     shell = child;
-    tell(`=${cookie}`);
-    for (const pgid of groups) tell(`+${pgid}`);
   };
   if (!closed) start();
 
