@@ -14,11 +14,9 @@ import type { Log, Reaper } from './io/deps.ts';
 import { createReaper } from './io/reaper.ts';
 import { serveLines } from './io/stdioServer.ts';
 import { createConnection } from './mcp/connection.ts';
-import type { Context } from './mcp/method.ts';
+import { createContext } from './mcp/context.ts';
 import { createMethods } from './mcp/methods/index.ts';
 import { createCursors } from './mcp/page.ts';
-import { createTraffic } from './mcp/traffic.ts';
-import { createViewOf } from './mcp/view.ts';
 import { health } from './observe/health.ts';
 import type { Inspection } from './observe/inspect.ts';
 import { listChanged } from './observe/listChanged.ts';
@@ -37,6 +35,11 @@ export interface GatewayOptions {
   readonly inspection?: GatewayInspection | undefined;
   /** What `/health` calls the way clients come in. */
   readonly transport?: 'http' | 'stdio';
+  /**
+   * There is one client, on stdio, and never another: backends may use all it can do, and start once it has said what
+   * that is.
+   */
+  readonly soleClient?: boolean;
 }
 
 /** All servers of a configuration behind one endpoint. */
@@ -49,7 +52,7 @@ export interface Gateway {
   readonly fetch: (request: Request) => Response | Promise<Response>;
   /** Opens the listener, then lets the backends start. @throws OnemcpError `port_in_use` */
   listen(): Promise<{ readonly url: string; readonly port: number }>;
-  /** Lets the backends start without a listener. */
+  /** Lets the backends start without a listener; with `soleClient` they start when it has said what it can do. */
   start(): void;
   /** Serves one client on a pair of streams, one JSON-RPC message a line. Resolves when the client has gone. */
   serveStdio(streams: { readonly input: Readable; readonly output: Writable }): Promise<void>;
@@ -65,15 +68,13 @@ const SWEEP_INTERVAL = 30_000;
 
 /** Puts the parts together; nothing else in the code base knows them all. */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { config, env = {}, log = () => {}, version = '0.0.0', inspection, transport = 'http' } = options;
+  const { config, env = {}, log = () => {}, version = '0.0.0', inspection, transport = 'http', soleClient = false } = options;
   const { limits } = config;
   const serverInfo = { name: 'onemcp', version };
   let reaper: Reaper | undefined;
-  const traffic = createTraffic();
   const ports = { now: Date.now, random: Math.random };
   const redact = redactor(config.secrets);
   const now = () => performance.now();
-  let startedAt = now();
 
   const system = createSystem({
     config,
@@ -90,33 +91,34 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     ports,
     clientInfo: serverInfo,
-    settle: traffic.settled,
+    settle: (signal) => context.traffic.settled(signal),
+    declare: (spec, instance) => context.connections.declare(spec, instance),
     inspect: inspection?.observer as Inspection['observer'] | undefined,
   });
   system.start();
 
-  const naming = { prefix: config.prefix, maxLength: limits['name.maxLength'] };
-  const view = createViewOf(naming);
-  const context: Context = {
+  const specs = new Map(config.backends.map((spec) => [spec.name, spec]));
+  const { context, close: closeContext } = createContext({
     world: system.world,
     onChange: system.onChange,
-    view,
-    naming,
+    naming: { prefix: config.prefix, maxLength: limits['name.maxLength'] },
     limits,
     serverInfo,
-    traffic,
     now,
     epoch: ports.now,
-    get startedAt() {
-      return startedAt;
-    },
-    handedOut: new Map(),
-  };
+    sole: soleClient,
+    extensions: config.passthroughExtensions,
+    samplingContext: (backend) => specs.get(backend)?.samplingContext ?? false,
+    need: system.need,
+    release: system.release,
+    log: (level, event, { message, ...facts }) =>
+      log(level, event, { ...facts, ...(message !== undefined && { message: redact(String(message)) }) }),
+  });
   const methods = createMethods(createCursors(randomBytes(32)));
   const onBug = (error: unknown) => log('error', 'internal', { message: `unexpected error: ${(error as Error)?.stack ?? String(error)}` });
 
-  const sessions = createSessions(limits, now);
   const streams = createStreams({ keepAlive: limits['sse.keepAlive'], queueBytes: limits['sse.queueBytes'] });
+  const sessions = createSessions({ limits, now, streams });
   const mcp = { context, methods, sessions, streams, onBug };
   const guard = createHostGuard({ trustedHosts: [config.host, ...config.trustedHosts], allowedOrigins: config.allowedOrigins });
   const app = createApp({
@@ -139,32 +141,41 @@ export function createGateway(options: GatewayOptions): Gateway {
     return true;
   };
 
-  const connections = new Set<ReturnType<typeof createConnection>>();
+  const channels = new Set<ReturnType<typeof createConnection>>();
   const world$ = worldStream(system);
   const narration = narrate(world$, log);
-  const notifications = listChanged(world$, { view, quiet: limits['batch.quiet'], max: limits['batch.max'] }).subscribe((kinds) => {
-    try {
-      sessions.announce(kinds);
-      for (const { session } of connections) session?.announce(kinds);
-    } catch (error) {
-      onBug(error);
-    }
-  });
-  const sweeper = setInterval(sessions.sweep, SWEEP_INTERVAL).unref();
+  const notifications = listChanged(world$, { view: context.view, quiet: limits['batch.quiet'], max: limits['batch.max'] }).subscribe(
+    (kinds) => {
+      try {
+        sessions.announce(kinds);
+        for (const { session } of channels) session?.announce(kinds);
+      } catch (error) {
+        onBug(error);
+      }
+    },
+  );
+  const sweeper = setInterval(() => {
+    sessions.sweep();
+    context.connections.sweep();
+  }, SWEEP_INTERVAL).unref();
   let server: HttpServer | undefined;
   let closing: Promise<void> | undefined;
 
+  let ran = false;
   const run = () => {
-    startedAt = now();
+    if (ran) return;
+    ran = true;
+    context.startedAt = now();
     system.run();
   };
   const shutDown = async () => {
     await system.drain();
     sessions.closeAll();
     streams.endAll();
-    for (const connection of connections) connection.close();
+    for (const channel of channels) channel.close();
     await server?.close(CLOSE_GRACE);
     clearInterval(sweeper);
+    closeContext();
     narration.unsubscribe();
     notifications.unsubscribe();
     reaper?.close();
@@ -179,13 +190,19 @@ export function createGateway(options: GatewayOptions): Gateway {
       run();
       return { url: server.url, port: server.port };
     },
-    start: run,
+    start() {
+      if (!soleClient) run();
+    },
     async serveStdio({ input, output }) {
-      const lines = serveLines({ input, output, maxBytes: limits['message.maxBytes'], onLine: (text) => connection.receive(text) });
+      const onLine = (text: string) => {
+        connection.receive(text);
+        if (connection.session) run();
+      };
+      const lines = serveLines({ input, output, maxBytes: limits['message.maxBytes'], onLine });
       const connection = createConnection({ context, methods, onBug }, lines.write);
-      connections.add(connection);
+      channels.add(connection);
       await lines.ended;
-      connections.delete(connection);
+      channels.delete(connection);
       connection.close();
     },
     close() {

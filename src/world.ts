@@ -49,8 +49,27 @@ export interface CancelSignal {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
+/** The client that requests and messages of a backend are for. */
+export interface Upward {
+  /**
+   * Asks the client and resolves with its raw `result`.
+   * @throws WireError the error for the backend: the client's own, or ours if the client cannot be asked
+   */
+  request(method: string, params: Json | undefined, options: UpwardOptions): Promise<Json>;
+  notify(method: string, params: Json): void;
+}
+
+export interface UpwardOptions {
+  /** Aborts when the backend takes its request back, or no longer needs the answer. */
+  readonly signal: CancelSignal;
+  /** Params of `notifications/progress` of the client, with the backend's own token. */
+  readonly onProgress: (params: Json) => void;
+}
+
 export interface RequestOptions {
   readonly signal?: CancelSignal;
+  /** Whose request it is: what arrives on the request's own stream goes there. */
+  readonly upward?: Upward;
   /** Longest silence, milliseconds; progress resets it. */
   readonly timeoutMs?: number;
   readonly totalTimeoutMs?: number;
@@ -68,6 +87,8 @@ export type SessionEvent =
 /** An initialised connection to one backend. */
 export interface BackendSession {
   readonly info: BackendInfo;
+  /** What `initialize` declared to the backend. */
+  readonly declared: Json;
   /** Operating-system process id of a stdio backend. */
   readonly pid: number | undefined;
   /** Requests sent and not answered yet. */
@@ -87,6 +108,9 @@ export interface BackendSession {
   toJSON(): unknown;
 }
 
+/** Who shares a connection to a backend. */
+export type Isolation = 'auto' | 'shared' | 'session' | 'principal';
+
 export interface BackendView {
   readonly name: string;
   readonly namespace: string;
@@ -104,6 +128,8 @@ export interface BackendView {
   readonly items: Items;
   /** What was wrong with its lists: one sentence each. */
   readonly notes: readonly string[];
+  /** Whose features its connections may use: see `isolation` in the configuration. */
+  readonly isolation: Isolation;
   /** Present once the backend was connected in this run. */
   readonly info: BackendInfo | undefined;
   readonly lastConnected: number | undefined;
@@ -116,6 +142,24 @@ export interface BackendView {
   readonly connects: number;
   /** True once the first start succeeded or failed: lists no longer wait for it. */
   readonly settled: boolean;
+}
+
+/** A connection to a backend besides the one that its lists come from. */
+export interface Instance {
+  /** `name@key`, unique in the World; never the name of a backend. */
+  readonly id: string;
+  /** Name of the backend. */
+  readonly backend: string;
+  /** Who shares it: `client-7`, or a class of client capabilities such as `elicitation.form+sampling`. */
+  readonly key: string;
+  /** The client it belongs to, if it belongs to one alone. */
+  readonly client: string | undefined;
+  /** What `initialize` declares to the backend. */
+  readonly capabilities: Json;
+}
+
+export interface InstanceView extends BackendView {
+  readonly instance: Instance;
 }
 
 export type Phase = 'booting' | 'running' | 'draining' | 'stopping' | 'stopped';
@@ -132,4 +176,6 @@ export interface World {
   readonly config: ConfigView;
   /** In configuration order. */
   readonly backends: ReadonlyMap<string, BackendView>;
+  /** Further connections to backends, by id; clients that need one of their own get it with their first call. */
+  readonly instances: ReadonlyMap<string, InstanceView>;
 }

@@ -9,6 +9,7 @@ export const PROMISES = {
   A3: 'An unknown or modern version in initialize is answered with 2025-11-25, never with an error (semantics §9.3)',
   A12: 'Capabilities of known backends are not over-advertised (semantics §9.12)',
   A13: 'A backend not seen yet counts as able to do everything, with listChanged (semantics §9.13)',
+  A14: 'MCP Apps are advertised with the mimeTypes of all servers (semantics §9.14)',
   A15: 'Instructions of all backends appear in configuration order under their headings, below the size cap (semantics §9.15)',
   A16: 'notifications/initialized of a client reaches no backend (semantics §9.16)',
   A17: 'ping is answered by the gateway itself although all backends hang (semantics §9.17)',
@@ -40,6 +41,7 @@ export const PROMISES = {
   C46: 'Another backend does not change the names of the first (semantics §9.46)',
   C47: 'A bare name is routed while one server owns it; else -32602 lists the candidates, also those that are down (semantics §9.47)',
   C48: 'The same file: URI on two servers is two URIs, each read gives its own content and keeps the URI it was asked by (semantics §9.48)',
+  C49: 'A ui:// URI keeps its scheme, tools and results point to it in both forms, and it is read from its own server (semantics §9.49)',
   C50: 'A resource link to an unlisted URI in a result leads back to its server (semantics §9.50)',
   C51: 'http(s) URIs stay as they are and are routed to their owner; two owners are not-found with candidates (semantics §9.51)',
   C52: 'An exposed URI template expands to URIs that reach the server byte for byte (semantics §9.52)',
@@ -50,11 +52,13 @@ export const PROMISES = {
   C57: 'An unknown resource is -32002 with data.uri (semantics §9.57)',
 
   // D. Calls
+  D58: 'Unknown content, array structuredContent, extra fields and _meta of a result arrive as they are (semantics §9.58)',
   D59: 'isError of a backend stays a result (semantics §9.59)',
   D60: 'Code, message and data of a backend error arrive unchanged (semantics §9.60)',
   D61: 'A backend killed in a call gives one isError result that names the server; other calls go on (semantics §9.61)',
   D62: 'A call to a starting backend waits up to callWait and succeeds if it comes (semantics §9.62)',
   D63: 'A call that was written to a backend is never repeated by the gateway (semantics §9.63)',
+  D65: 'Unknown parameters and _meta keys of a request reach the backend as they are (semantics §9.65)',
   D66: 'A fast answer overtakes a slow one of the same backend (semantics §9.66)',
 
   // E. Ids, progress, cancel, timeouts
@@ -65,18 +69,44 @@ export const PROMISES = {
   E72: 'Progress keeps a call alive although the client gave no token, and such a client sees none (semantics §9.72)',
   E73: 'The gateway makes no progress up (semantics §9.73)',
   E74: 'A cancel reaches the right backend with its own id, and the client gets no response (semantics §9.74)',
+  E76: 'A client that loses its connection in a call does not cancel it, and gets the result when it comes back (semantics §9.76)',
   E77: 'A cancel of an unknown or finished id is ignored (semantics §9.77)',
   E78: 'A cancel of one client leaves the calls of another alone (semantics §9.78)',
   E79: 'A silent backend is given up at the idle limit, an endlessly reporting one at the total limit (semantics §9.79)',
+  E80: 'The timers of a call rest while somebody is being asked for it (semantics §9.80)',
+  E81: 'An elicitation that the backend takes back is cancelled at the client by the id it knows (semantics §9.81)',
   E82: 'The end of a session cancels what it had in flight (semantics §9.82)',
+
+  // F. Server → client
+  F84: 'A request of a shared stdio backend is refused, and no client sees it (semantics §9.84)',
+  F87: 'Sampling with tools is refused for a client without sampling.tools (semantics §9.87)',
+  F88: 'includeContext reaches the client as "none" unless allowed (semantics §9.88)',
+  F89: 'An elicitation names the server it comes from (semantics §9.89)',
+  F90: 'The completion of a URL elicitation reaches only the client that was sent there (semantics §9.90)',
+  F91: 'A change of roots is told only to connections that its client owns (semantics §9.91)',
+  F92: 'A request of a backend on the GET stream of a shared session is refused (semantics §9.92)',
+  F93: 'Each client gets the log messages of its own calls from its own level on; the backend is set to the most verbose one (semantics §9.93)',
+
+  // H. Subscriptions
+  H105: 'One client that unsubscribes leaves the subscription of another alone (semantics §9.105)',
+  H106: 'A failed subscription is an error, and the next one asks the backend again (semantics §9.106)',
+  H107: 'Subscriptions come back with their backend, with one update for each resource (semantics §9.107)',
+  H108: 'A change of a resource below a subscribed one reaches the subscriber with its exposed URI (semantics §9.108)',
+
+  // L. Extensions
+  L156: 'An unknown extension is not advertised, and with passthroughExtensions reaches that server only (semantics §9.156)',
 
   // I. HTTP
   I115: 'A foreign Host or Origin is 403 on every endpoint, before the body (semantics §9.115)',
   I118: 'An unknown or ended session id is 404, a missing one 400 (semantics §9.118)',
-  I123: 'Batches are refused with 400 (semantics §9.123)',
+  I120: 'A stream goes on after Last-Event-ID with its own later events, response included; an id of another session is 400 (semantics §9.120)',
+  I121: 'Event streams begin with a priming event in sessions of 2025-11-25, and never in older ones (semantics §9.121)',
+  I122: 'With two GET streams a notification arrives on exactly one (semantics §9.122)',
+  I123: 'Batches are answered in sessions of 2025-03-26, and refused with 400 in all others (semantics §9.123)',
   I124: 'Wrong Accept 406, wrong Content-Type 415, too large 413, not JSON 400 -32700 (semantics §9.124)',
   I126: 'A notification is 202 with an empty body (semantics §9.126)',
   I127: 'While draining new sessions are 503 with Retry-After, and running calls finish (semantics §9.127)',
+  I128: 'HTTP+SSE: the first event is endpoint, a POST is 202 and answered on the stream, whose end cancels the calls (semantics §9.128)',
 
   // J. stdio
   J129: 'No process of a backend survives the gateway, whatever it ignores and however the gateway ends (semantics §9.129)',

@@ -12,6 +12,16 @@ export interface LiveInput {
   readonly redact?: (text: string) => string;
 }
 
+/**
+ * Watches a session whose lists nobody needs: only its end counts.
+ * @returns the end of the watching
+ */
+export function watchEnd(session: BackendSession, send: (event: BackendEvent) => void): () => void {
+  return session.subscribe((event) => {
+    if (event.type === 'closed') send({ type: 'CLOSED', error: event.error });
+  });
+}
+
 /** What a `list_changed` of a kind makes stale. */
 const STALE: Readonly<Record<'tools' | 'prompts' | 'resources', readonly Kind[]>> = {
   tools: ['tools'],

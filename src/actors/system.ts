@@ -1,11 +1,20 @@
 import { createActor, fromCallback, fromPromise, type InspectionEvent, type Observer } from 'xstate';
 import type { Config } from '../config/config.ts';
 import type { IoDeps } from '../io/deps.ts';
-import { type BackendEvent, backendMachine, type Connected, type Opened, type Ports } from '../machines/backend.ts';
+import {
+  type BackendEvent,
+  backendMachine,
+  type Connected,
+  idOf,
+  type Opened,
+  type Ports,
+  type ToClose,
+  type ToOpen,
+} from '../machines/backend.ts';
 import { type RootRef, rootMachine } from '../machines/root.ts';
-import type { World } from '../world.ts';
-import { watchSession } from './live.ts';
-import { openBackend } from './open.ts';
+import type { Instance, World } from '../world.ts';
+import { watchEnd, watchSession } from './live.ts';
+import { type Declare, openBackend } from './open.ts';
 
 export interface SystemOptions {
   readonly config: Config;
@@ -14,6 +23,7 @@ export interface SystemOptions {
   readonly clientInfo: { readonly name: string; readonly version: string };
   /** Resolves once no call is in flight. */
   readonly settle: (signal: AbortSignal) => Promise<void>;
+  readonly declare: Declare;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void) | undefined;
 }
 
@@ -26,35 +36,38 @@ export interface System {
   start(): void;
   /** Lets backends start. */
   run(): void;
+  /** Sees to it that an instance of a backend is there until it is released. Asking again changes nothing. */
+  need(instance: Instance): void;
+  /** Ends an instance, by its id. */
+  release(id: string): void;
   /** Drains, then stops everything. A second call stops at once. Resolves when nothing is left. */
   drain(): Promise<void>;
 }
 
 /** Fills the holes of the machines with I/O and runs the root. */
-export function createSystem({ config, io, ports, clientInfo, settle, inspect }: SystemOptions): System {
+export function createSystem({ config, io, ports, clientInfo, settle, declare, inspect }: SystemOptions): System {
   const { limits } = config;
-  /** Starts that were given up and are still being cleaned up, by backend. */
-  const leftovers = new Map<string, Promise<unknown>>();
+  /** Starts that have not settled, by what `idOf` says: one that was given up is still being cleaned up. */
+  const leftovers = new Map<string, Promise<void>>();
   const turn = createTurns();
 
-  const open = fromPromise<Opened, Parameters<typeof openBackend>[0]>(async ({ input, signal }) => {
-    await leftovers.get(input.spec.name);
+  const open = fromPromise<Opened, ToOpen>(async ({ input, signal }) => {
+    const id = idOf(input);
+    await leftovers.get(id);
     signal.throwIfAborted();
-    const opening = openBackend(input, { io, clientInfo, turn }, signal);
-    leftovers.set(
-      input.spec.name,
-      opening.catch(() => {}),
-    );
+    const opening = openBackend(input, { io, clientInfo, declare, turn }, signal);
+    const settled = () => void leftovers.delete(id);
+    leftovers.set(id, opening.then(settled, settled));
     return opening;
   });
 
-  const live = fromCallback<BackendEvent, Connected, BackendEvent>(({ input: { spec, ...connected }, sendBack }) =>
-    watchSession({ name: spec.name, redact: io.redact, ...connected }, limits, sendBack),
+  const live = fromCallback<BackendEvent, Connected, BackendEvent>(({ input: { spec, instance, ...connected }, sendBack }) =>
+    instance ? watchEnd(connected.session, sendBack) : watchSession({ name: spec.name, redact: io.redact, ...connected }, limits, sendBack),
   );
 
-  const close = fromPromise<void, { name: string; session: Opened['session'] | undefined }>(async ({ input: { name, session } }) => {
+  const close = fromPromise<void, ToClose>(async ({ input: { id, session } }) => {
     await session?.close();
-    await leftovers.get(name);
+    await leftovers.get(id);
   });
 
   const root: RootRef = createActor(
@@ -93,6 +106,8 @@ export function createSystem({ config, io, ports, clientInfo, settle, inspect }:
     },
     start: () => void root.start(),
     run: () => root.send({ type: 'RUN' }),
+    need: (instance) => root.send({ type: 'NEED', instance }),
+    release: (id) => root.send({ type: 'RELEASE', id }),
     drain() {
       const done = new Promise<void>((resolve) => {
         if (root.getSnapshot().status !== 'active') return resolve();

@@ -25,7 +25,8 @@ export async function run(file: string, flags: RunFlags, ports: ProcessPorts): P
     ? await createInspection({ mode: flags.inspect === 'stately' ? 'stately' : 'page', history: config.limits['inspect.history'], redact })
     : undefined;
   const transport = flags.stdio ? 'stdio' : 'http';
-  const gateway = createGateway({ config, env: ports.env, log: logger.log, version: VERSION, inspection, transport });
+  const soleClient = isSole(flags);
+  const gateway = createGateway({ config, env: ports.env, log: logger.log, version: VERSION, inspection, transport, soleClient });
   try {
     return await serve({ gateway, config, flags, ports, logger, inspectionPath: inspection?.path });
   } catch (error) {
@@ -48,8 +49,7 @@ interface Serving {
 async function serve({ gateway, config, flags, ports, logger, inspectionPath }: Serving): Promise<number> {
   const { log } = logger;
   const stopped = stopOnSignal(gateway, ports, logger);
-  // A client starts its own gateway on stdio; a port is opened only where one was asked for.
-  if (flags.stdio && flags.port === undefined && !flags.inspect) gateway.start();
+  if (isSole(flags)) gateway.start();
   else {
     const { url } = await gateway.listen();
     log('info', 'gateway.listening', { message: `onemcp ${VERSION} serves ${url}/mcp`, servers: config.backends.length });
@@ -63,6 +63,9 @@ async function serve({ gateway, config, flags, ports, logger, inspectionPath }: 
   log('info', 'gateway.stopped', { message: 'stopped' });
   return EXIT.ok;
 }
+
+/** A client starts its own gateway on stdio; a port is opened only where one was asked for. */
+const isSole = ({ stdio, port, inspect }: RunFlags): boolean => Boolean(stdio) && port === undefined && !inspect;
 
 /** The first signal drains; the second kills what is left and leaves. */
 function stopOnSignal(gateway: Gateway, { onSignal, exit }: ProcessPorts, { log }: Logger): Promise<void> {

@@ -19,6 +19,8 @@ export async function backendOf(entry: Entry, namespace: string, desk: Desk): Pr
     namespace,
     tags: [...new Set(entry.shape.tags ?? [])],
     critical: entry.shape.critical ?? false,
+    isolation: entry.shape.isolation ?? 'auto',
+    samplingContext: entry.shape.samplingContext ?? false,
     ...timeouts(entry, desk),
   };
   const parts = kind === 'stdio' ? await stdioParts(entry, desk) : await remoteParts(entry, desk);

@@ -2,6 +2,7 @@
  * The normalised configuration: what the pipeline (parse → check → template) hands to the rest. Pure types.
  */
 import type { Limits } from '../limits.ts';
+import type { Isolation } from '../world.ts';
 
 /**
  * Text that may contain secret values. Prints as `***` however it is shown; `reveal()` is called by `io/`,
@@ -24,6 +25,13 @@ interface BackendBase {
   readonly tags: readonly string[];
   /** The gateway is unhealthy while this backend is not usable. */
   readonly critical: boolean;
+  /**
+   * Who shares a connection: all clients (`shared`), one client session (`session`), one user (`principal`). `auto` is
+   * `shared`, with the features of the client where there can be only one or where messages show whose they are.
+   */
+  readonly isolation: Isolation;
+  /** Lets the backend ask for context of other servers in `sampling/createMessage`. */
+  readonly samplingContext: boolean;
   /** Milliseconds; each falls back to the gateway limit of the same name. */
   readonly startTimeout: number;
   readonly requestTimeout: number;
@@ -68,6 +76,8 @@ export interface Config {
   readonly insecureNoAuth: boolean;
   /** `always`: `server__tool`; `never`: original names, for a transparent single backend. */
   readonly prefix: 'always' | 'never';
+  /** Names of backends by the extension whose capability, methods and notifications go to them. */
+  readonly passthroughExtensions: Readonly<Record<string, string>>;
   readonly limits: Limits;
   /** Values that must never be printed: resolved secrets. */
   readonly secrets: readonly string[];

@@ -6,7 +6,10 @@ import type { Findings } from './issue.ts';
 import type { GatewayShape } from './schema.ts';
 import { inUnit } from './units.ts';
 
-type GatewayParts = Pick<Config, 'host' | 'port' | 'trustedHosts' | 'allowedOrigins' | 'insecureNoAuth' | 'prefix'>;
+type GatewayParts = Pick<
+  Config,
+  'host' | 'port' | 'trustedHosts' | 'allowedOrigins' | 'insecureNoAuth' | 'prefix' | 'passthroughExtensions'
+>;
 
 interface Input extends Findings {
   readonly shape: GatewayShape;
@@ -40,6 +43,7 @@ export async function gatewayParts(input: Input): Promise<GatewayParts> {
     allowedOrigins: (shape.allowedOrigins ?? []).map(browserOrigin),
     insecureNoAuth,
     prefix: shape.naming?.prefix ?? 'always',
+    passthroughExtensions: shape.passthroughExtensions ?? {},
   };
 }
 

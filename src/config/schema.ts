@@ -78,6 +78,15 @@ export const serverSchema = z
     tags: z.array(tag).optional().describe('Words by which clients choose servers.'),
     disabled: z.boolean().optional().meta({ description: 'Keep the entry but do not use it.', default: false }),
     critical: z.boolean().optional().meta({ description: 'The gateway is unhealthy while this server is not usable.', default: false }),
+    isolation: z.enum(['auto', 'shared', 'session', 'principal']).optional().meta({
+      description:
+        'Who shares a connection: auto; shared: all clients; session: each client session has its own, with all features of the client; principal: each user has one.',
+      default: 'auto',
+    }),
+    samplingContext: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Let this server ask for the context of other servers when it samples (includeContext).', default: false }),
     namespace: namespace.optional().describe('Prefix of the names of its tools. Default: made from the name of the server.'),
     startTimeout: limit('startTimeout').describe(`${LIMITS.startTimeout.help} Default: that of the gateway.`),
     requestTimeout: limit('requestTimeout').describe(`${LIMITS.requestTimeout.help} Default: that of the gateway.`),
@@ -119,6 +128,10 @@ const gateway = z.strictObject({
     })
     .optional()
     .describe('How tools and prompts are named.'),
+  passthroughExtensions: z
+    .record(z.string().min(1), z.string())
+    .optional()
+    .describe('Extensions of the protocol that onemcp does not know, each with the name of the server it is passed to and from.'),
   ...limits(),
 });
 

@@ -46,6 +46,11 @@ const MAY_BE_ZERO: ReadonlySet<LimitName> = new Set<LimitName>([
   'refresh.interval',
   'stderr.ringBytes',
   'sse.upgradeAfter',
+  'sse.retry',
+  'sse.maxConnection',
+  'sse.replayFor',
+  'instance.max',
+  'humanTotalTimeout',
   'inspect.history',
 ]);
 

@@ -4,6 +4,7 @@ import { errorAnswer } from './answer.ts';
 import type { Env } from './env.ts';
 import { type HostGuard, hostGuard } from './guard/host.ts';
 import { type HealthOptions, healthRoutes } from './health.ts';
+import { legacySseRoutes } from './legacySse.ts';
 import { type McpOptions, mcpRoutes } from './mcp.ts';
 
 export interface AppOptions {
@@ -20,9 +21,10 @@ export function createApp({ guard, mcp, health, inspect }: AppOptions): Hono<Env
   app.route('/health', healthRoutes(health));
   app.use(hostGuard(guard));
   app.route('/mcp', mcpRoutes(mcp));
+  app.route('/', legacySseRoutes(mcp));
   if (inspect) app.route('/inspect', inspect);
   app.notFound((c) => {
-    const routes = `/mcp, /health${inspect ? ', /inspect' : ''}`;
+    const routes = `/mcp, /sse, /health${inspect ? ', /inspect' : ''}`;
     return c.json({ error: `nothing is at ${c.req.path}; there are ${routes}` }, 404);
   });
   app.onError((error) => {

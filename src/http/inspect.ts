@@ -105,6 +105,7 @@ function feed(outlet: Outlet, inspection: Inspection, streams: Streams): void {
   let stream: EventStream | undefined;
   const observed: Outlet = {
     whole: outlet.whole,
+    isGone: outlet.isGone,
     stream: (more) => {
       sink = outlet.stream({ ...more, ...HEADERS });
       return sink;
@@ -124,10 +125,12 @@ function feed(outlet: Outlet, inspection: Inspection, streams: Streams): void {
   });
   const waiting = [...history];
   const limit = history.length + MOST_WAITING;
-  stream = streams.open(observed, () => {
-    clearTimeout(timer);
-    unsubscribe();
-    waiting.length = 0;
+  stream = streams.open(observed, {
+    onEnd() {
+      clearTimeout(timer);
+      unsubscribe();
+      waiting.length = 0;
+    },
   });
   pump();
 }

@@ -1,20 +1,36 @@
 import type { Outlet } from './outlet.ts';
 
-/** One event stream to a client, with a bounded queue. HTML Standard §9.2, MCP basic/transports §Streamable HTTP. */
+/** One connection of an event stream to a client, with a bounded queue. HTML Standard §9.2, MCP basic/transports §Streamable HTTP. */
 export interface EventStream {
   /** Sends one JSON-RPC message as text. */
-  send(text: string): void;
+  send(text: string, id?: string): void;
+  /** Gives the client an id to come back with, and the milliseconds after which it should. */
+  prime(id: string, retry: number): void;
+  /** Sends an event that is no message. */
+  event(name: string, data: string): void;
   /** Sends a comment, so that proxies keep the connection. */
   keepAlive(): void;
+  /** Bytes that the client has not taken yet. */
+  readonly queued: number;
   /** Ends the stream after what is queued. */
   end(): void;
 }
 
-export interface EventStreamOptions {
-  /** Bytes queued for a client that does not read; beyond, the connection is dropped and the client comes back. */
+export interface EventStreamHandlers {
+  /** Called once, when nothing more can be sent, for whatever reason. */
+  readonly onEnd?: (() => void) | undefined;
+  /** Called once, when the connection is over; whether the client was given everything. */
+  readonly onClosed?: ((complete: boolean) => void) | undefined;
+  /** The client has taken what was queued. */
+  readonly onDrain?: (() => void) | undefined;
+}
+
+export interface EventStreamOptions extends EventStreamHandlers {
+  /**
+   * Bytes queued for a client that does not read; one that owes more when something is to be sent is dropped, and comes
+   * back. A single event may be larger.
+   */
   readonly queueBytes: number;
-  /** Called once, when the stream has ended for whatever reason. */
-  readonly onEnd: () => void;
 }
 
 const HEADERS = {
@@ -23,24 +39,36 @@ const HEADERS = {
   'x-accel-buffering': 'no',
 };
 
-export function openEventStream(outlet: Outlet, { queueBytes, onEnd }: EventStreamOptions): EventStream {
+export function openEventStream(outlet: Outlet, { queueBytes, onEnd, onClosed, onDrain }: EventStreamOptions): EventStream {
   const sink = outlet.stream(HEADERS);
   let ended = false;
   const finish = () => {
     if (ended) return false;
     ended = true;
-    onEnd();
+    onEnd?.();
     return true;
   };
-  sink.onClose = finish;
+  sink.onClose = (complete) => {
+    finish();
+    onClosed?.(complete);
+  };
+  sink.onDrain = onDrain;
   const write = (text: string) => {
     if (ended) return;
-    sink.write(text);
-    if (sink.queued > queueBytes && finish()) sink.drop();
+    if (sink.queued <= queueBytes) sink.write(text);
+    else if (finish()) sink.drop();
   };
   return {
-    send: (text) => write(`event: message\ndata: ${text}\n\n`),
-    keepAlive: () => write(': keep-alive\n\n'),
+    send: (text, id) => write(id === undefined ? `event: message\ndata: ${text}\n\n` : `id: ${id}\nevent: message\ndata: ${text}\n\n`),
+    prime: (id, retry) => write(`id: ${id}\nretry: ${retry}\ndata: \n\n`),
+    event: (name, data) => write(`event: ${name}\ndata: ${data}\n\n`),
+    keepAlive() {
+      // A client that still has something to read needs no sign of life.
+      if (sink.queued === 0) write(': keep-alive\n\n');
+    },
+    get queued() {
+      return sink.queued;
+    },
     end() {
       if (finish()) sink.end();
     },

@@ -1,9 +1,9 @@
 import type { Outlet } from './outlet.ts';
-import { type EventStream, openEventStream } from './sse.ts';
+import { type EventStream, type EventStreamHandlers, openEventStream } from './sse.ts';
 
 /** All open event streams: one timer keeps them alive, and a shutdown ends them together. */
 export interface Streams {
-  open(outlet: Outlet, onEnd?: () => void): EventStream;
+  open(outlet: Outlet, handlers?: EventStreamHandlers): EventStream;
   readonly size: number;
   endAll(): void;
 }
@@ -16,8 +16,9 @@ export function createStreams({ keepAlive, queueBytes }: { keepAlive: number; qu
     get size() {
       return open.size;
     },
-    open(outlet, onEnd) {
+    open(outlet, handlers) {
       const stream = openEventStream(outlet, {
+        ...handlers,
         queueBytes,
         onEnd: () => {
           open.delete(stream);
@@ -25,7 +26,7 @@ export function createStreams({ keepAlive, queueBytes }: { keepAlive: number; qu
             clearInterval(timer);
             timer = undefined;
           }
-          onEnd?.();
+          handlers?.onEnd?.();
         },
       });
       open.add(stream);

@@ -1,5 +1,15 @@
 import { OnemcpError, WireError } from '../errors.ts';
-import type { BackendInfo, BackendSession, CancelSignal, Json, JsonRpcMessage, RequestId, RequestOptions, SessionEvent } from '../world.ts';
+import type {
+  BackendInfo,
+  BackendSession,
+  CancelSignal,
+  Json,
+  JsonRpcMessage,
+  RequestId,
+  RequestOptions,
+  SessionEvent,
+  Upward,
+} from '../world.ts';
 import type { Log } from './deps.ts';
 import type { BackendTransport } from './transports/transport.ts';
 
@@ -12,8 +22,14 @@ export interface SessionOptions {
   /** Milliseconds of silence, and in all, that one request may take. */
   readonly requestTimeout: number;
   readonly requestTotalTimeout: number;
+  /** Milliseconds by which people may extend `requestTotalTimeout` of one request. */
+  readonly humanTotalTimeout: number;
   /** `clientInfo` of `initialize`. */
   readonly clientInfo: { readonly name: string; readonly version: string };
+  /** What `initialize` declares; default: nothing. */
+  readonly capabilities?: Json;
+  /** The one client this connection is for: it gets what cannot be attributed to one of its requests. */
+  readonly owner?: Upward | undefined;
   readonly log: Log;
   /** Takes secrets out of what the backend says. */
   readonly redact?: (text: string) => string;
@@ -26,11 +42,25 @@ interface Pending {
   readonly resolve: (result: Json) => void;
   readonly reject: (error: Error) => void;
   readonly onProgress: ((params: Json) => void) | undefined;
+  readonly upward: Upward | undefined;
   readonly timeoutMs: number;
-  readonly deadline: number;
+  deadline: number;
   readonly signal: CancelSignal | undefined;
   readonly onAbort: (() => void) | undefined;
   timer: NodeJS.Timeout;
+  /** Requests of the backend that somebody is being asked for this one. */
+  legs: number;
+  /** When the first of them began. */
+  pausedAt: number;
+  /** Milliseconds by which they have moved the deadline. */
+  extended: number;
+}
+
+/** A request of the backend that is with a client. */
+interface Leg {
+  readonly controller: AbortController;
+  /** Our request on whose stream it arrived. */
+  readonly origin: Pending | undefined;
 }
 
 /**
@@ -45,7 +75,7 @@ export async function openSession(transport: BackendTransport, options: SessionO
     await transport.start();
     const result = await peer.request(
       'initialize',
-      { protocolVersion: BACKEND_VERSIONS[0], capabilities: {}, clientInfo: options.clientInfo },
+      { protocolVersion: BACKEND_VERSIONS[0], capabilities: peer.declared, clientInfo: options.clientInfo },
       // Whoever starts the session says how long that may take.
       { signal: options.signal, timeoutMs: options.requestTotalTimeout },
     );
@@ -82,6 +112,8 @@ function backendInfo(name: string, result: Json): BackendInfo {
   };
 }
 
+const HINT = 'set "isolation": "session" for this server to give every client a connection of its own';
+
 const LIST_CHANGED: Readonly<Record<string, 'tools' | 'prompts' | 'resources'>> = {
   'notifications/tools/list_changed': 'tools',
   'notifications/prompts/list_changed': 'prompts',
@@ -89,9 +121,12 @@ const LIST_CHANGED: Readonly<Record<string, 'tools' | 'prompts' | 'resources'>> 
 };
 
 /** Our end of the JSON-RPC connection: ids, the table of requests in flight, timeouts, cancellation. JSON-RPC 2.0. */
-function createPeer(transport: BackendTransport, { name, log, requestTimeout, requestTotalTimeout }: SessionOptions) {
+function createPeer(transport: BackendTransport, options: SessionOptions) {
+  const { name, log, requestTimeout, requestTotalTimeout, humanTotalTimeout, capabilities = {}, owner } = options;
   const pending = new Map<RequestId, Pending>();
+  const legs = new Map<RequestId, Leg>();
   const listeners = new Set<(event: SessionEvent) => void>();
+  let refused = false;
   let nextId = 1;
   let closed: OnemcpError | undefined;
   let closing: Promise<void> | undefined;
@@ -103,11 +138,20 @@ function createPeer(transport: BackendTransport, { name, log, requestTimeout, re
     pending.delete(id);
     clearTimeout(entry.timer);
     if (entry.onAbort) entry.signal?.removeEventListener('abort', entry.onAbort);
+    if (entry.legs > 0) for (const leg of legs.values()) if (leg.origin === entry) leg.controller.abort('its call is over');
     return entry;
   };
 
   const failAll = (error: OnemcpError) => {
     for (const id of [...pending.keys()]) settle(id)?.reject(error);
+    takeBackAll();
+  };
+
+  /** Nobody waits for the answers of clients any more. */
+  const takeBackAll = () => {
+    const open = [...legs.values()];
+    legs.clear();
+    for (const { controller } of open) controller.abort('the server has gone');
   };
 
   const emit = (event: SessionEvent) => {
@@ -166,39 +210,108 @@ function createPeer(transport: BackendTransport, { name, log, requestTimeout, re
     );
   };
 
-  const onRequest = (message: JsonRpcMessage) => {
-    const { id, method } = message;
-    if (method === 'ping') return transport.send({ jsonrpc: '2.0', id: id as RequestId, result: {} });
-    log('debug', 'backend.request_refused', { backend: name, method });
-    transport.send({
-      jsonrpc: '2.0',
-      id: id as RequestId,
-      error: { code: -32601, message: `onemcp cannot tell which client ${method} is meant for, so it is not delivered` },
-    });
+  const pause = (entry: Pending, id: RequestId) => {
+    if (++entry.legs > 1) return;
+    entry.pausedAt = performance.now();
+    clearTimeout(entry.timer);
+    entry.timer = arm(id, Number.POSITIVE_INFINITY, entry.deadline + humanTotalTimeout - entry.extended);
   };
 
-  const onNotification = (method: string, params: Json) => {
+  const resume = (entry: Pending, id: RequestId) => {
+    if (--entry.legs > 0 || pending.get(id) !== entry) return;
+    const by = Math.min(performance.now() - entry.pausedAt, humanTotalTimeout - entry.extended);
+    entry.extended += by;
+    entry.deadline += by;
+    clearTimeout(entry.timer);
+    entry.timer = arm(id, entry.timeoutMs, entry.deadline);
+  };
+
+  /**
+   * Whom a message of the backend is for: the client of the request on whose stream it arrived. On a connection of one
+   * client alone everything is that client's; it gets it with its newest request if there is one.
+   */
+  const upwardOf = (origin: RequestId | undefined): Upward | undefined => {
+    const own = origin === undefined ? undefined : pending.get(origin)?.upward;
+    if (own || !owner) return own;
+    return [...pending.values()].findLast(({ upward }) => upward)?.upward ?? owner;
+  };
+
+  const onRequest = (message: JsonRpcMessage, origin: RequestId | undefined) => {
+    const id = message.id as RequestId;
+    const { method, params } = message as { method: string; params?: Json };
+    const respond = (answer: object) => {
+      if (!closed) transport.send({ jsonrpc: '2.0', id, ...answer });
+    };
+    if (method === 'ping') return respond({ result: {} });
+    const upward = upwardOf(origin);
+    if (!upward) {
+      log(refused ? 'debug' : 'info', 'backend.request_refused', { backend: name, method, message: HINT });
+      refused = true;
+      return respond({
+        error: { code: -32601, message: `onemcp cannot tell which client ${method} is meant for, so it is not delivered; ${HINT}` },
+      });
+    }
+    const waiting = origin !== undefined && pending.has(origin) ? [origin] : [...pending.keys()];
+    const entries = waiting.map((each) => [each, pending.get(each) as Pending] as const);
+    const leg: Leg = {
+      controller: new AbortController(),
+      origin: origin === undefined ? undefined : pending.get(origin),
+    };
+    legs.set(id, leg);
+    for (const [each, entry] of entries) pause(entry, each);
+    const token = (params?._meta as Json | null | undefined)?.progressToken;
+    const onProgress = (progress: Json) => {
+      if (token !== undefined)
+        transport.send({ jsonrpc: '2.0', method: 'notifications/progress', params: { ...progress, progressToken: token } });
+    };
+    const finish = (answer: object) => {
+      for (const [each, entry] of entries) resume(entry, each);
+      // A request that was taken back gets no answer.
+      if (legs.get(id) !== leg) return;
+      legs.delete(id);
+      respond(answer);
+    };
+    upward.request(method, params, { signal: leg.controller.signal, onProgress }).then(
+      (result) => finish({ result }),
+      (error) => finish({ error: error instanceof WireError ? error.error : { code: -32603, message: (error as Error).message } }),
+    );
+  };
+
+  const onNotification = (method: string, params: Json, origin: RequestId | undefined) => {
     if (method === 'notifications/progress') {
       const id = params.progressToken as RequestId;
       const entry = pending.get(id);
       if (!entry) return;
-      clearTimeout(entry.timer);
-      entry.timer = arm(id, entry.timeoutMs, entry.deadline);
+      if (entry.legs === 0) {
+        clearTimeout(entry.timer);
+        entry.timer = arm(id, entry.timeoutMs, entry.deadline);
+      }
       entry.onProgress?.(params);
       return;
     }
+    if (method === 'notifications/cancelled') {
+      const leg = legs.get(params.requestId as RequestId);
+      if (!leg) return;
+      legs.delete(params.requestId as RequestId);
+      return leg.controller.abort(typeof params.reason === 'string' ? params.reason : 'taken back by the server');
+    }
     const kind = LIST_CHANGED[method];
     if (kind) return emit({ type: 'listChanged', kind });
+    const upward = method === 'notifications/message' ? upwardOf(origin) : undefined;
+    if (upward) return upward.notify(method, params);
     emit({ type: 'notification', method, params });
   };
 
-  transport.onmessage = (message) => {
+  transport.onmessage = (message, origin) => {
     if (message.method === undefined) onResponse(message);
-    else if (message.id !== undefined) onRequest(message);
-    else onNotification(message.method, message.params ?? {});
+    else if (message.id !== undefined) onRequest(message, origin);
+    else onNotification(message.method, message.params ?? {}, origin);
   };
   transport.onfail = (id, error) => settle(id)?.reject(error);
-  transport.onreset = () => emit({ type: 'reset' });
+  transport.onreset = () => {
+    takeBackAll();
+    emit({ type: 'reset' });
+  };
   transport.onclose = (error) => {
     closed ??= error;
     failAll(error);
@@ -207,6 +320,7 @@ function createPeer(transport: BackendTransport, { name, log, requestTimeout, re
 
   return {
     info: { protocolVersion: '', serverInfo: {}, capabilities: {} } as BackendInfo,
+    declared: capabilities,
     get pid() {
       return transport.pid;
     },
@@ -229,7 +343,9 @@ function createPeer(transport: BackendTransport, { name, log, requestTimeout, re
         const onAbort = signal && (() => abandon(id, abortReason(signal), cancelled()));
         if (onAbort) signal.addEventListener('abort', onAbort);
         const timer = arm(id, timeoutMs, deadline);
-        pending.set(id, { method, resolve, reject, onProgress: options.onProgress, timeoutMs, deadline, signal, onAbort, timer });
+        const { onProgress, upward } = options;
+        const rest = { legs: 0, pausedAt: 0, extended: 0 };
+        pending.set(id, { method, resolve, reject, onProgress, upward, timeoutMs, deadline, signal, onAbort, timer, ...rest });
         transport.send(params ? { jsonrpc: '2.0', id, method, params: withToken(params, id, options) } : { jsonrpc: '2.0', id, method });
       });
     },

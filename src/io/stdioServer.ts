@@ -10,8 +10,8 @@ export interface LineServerOptions {
 }
 
 export interface LineServer {
-  /** Writes one message; it must not contain a line break. */
-  readonly write: (text: string) => void;
+  /** Writes one message; it must not contain a line break. False if nobody reads it any more. */
+  readonly write: (text: string) => boolean;
   /** Resolves at the end of the input, or when the output is gone. */
   readonly ended: Promise<void>;
 }
@@ -26,8 +26,9 @@ export function serveLines({ input, output, maxBytes, onLine }: LineServerOption
       write(JSON.stringify({ jsonrpc: '2.0', id: null, error: { code: -32600, message } }));
     },
   });
-  const write = (text: string) => {
+  const write = (text: string): boolean => {
     if (output.writable) output.write(`${text}\n`);
+    return output.writable;
   };
   const ended = new Promise<void>((resolve) => {
     input.on('data', (chunk: Buffer) => reader.push(chunk));

@@ -2,7 +2,16 @@ import { assign, setup } from 'xstate';
 import type { BackendSpec } from '../config/config.ts';
 import { asOnemcpError, OnemcpError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
-import { type BackendInfo, type BackendSession, type BackendState, type BackendView, type Items, NO_ITEMS } from '../world.ts';
+import {
+  type BackendInfo,
+  type BackendSession,
+  type BackendState,
+  type BackendView,
+  type Instance,
+  type InstanceView,
+  type Items,
+  NO_ITEMS,
+} from '../world.ts';
 import { providedCallback, providedPromise } from './provided.ts';
 import { restartDelay } from './restart.ts';
 
@@ -14,8 +23,17 @@ export interface Ports {
   readonly random: () => number;
 }
 
-export interface BackendInput {
+/** Which connection to which backend. */
+export interface Target {
   readonly spec: BackendSpec;
+  /** Undefined: the backend's first connection, which its lists come from. */
+  readonly instance?: Instance | undefined;
+}
+
+/** What a connection is known by: the id of its instance, or the name of its backend. */
+export const idOf = ({ spec, instance }: Target): string => instance?.id ?? spec.name;
+
+export interface BackendInput extends Target {
   readonly generation: number;
   readonly limits: Limits;
   readonly ports: Ports;
@@ -47,7 +65,7 @@ export type BackendEvent =
   /** Fresh lists; a kind that is equal keeps its identity. */
   | { readonly type: 'ITEMS'; readonly items: Items; readonly notes: readonly string[] };
 
-/** What `open` resolves with: an initialised session and its first lists. */
+/** What `open` resolves with: an initialised session and its first lists; an instance has none. */
 export interface Opened {
   readonly session: BackendSession;
   readonly items: Items;
@@ -55,16 +73,26 @@ export interface Opened {
 }
 
 /** What `live` watches. */
-export interface Connected extends Opened {
-  readonly spec: BackendSpec;
+export interface Connected extends Opened, Target {}
+
+/** What `open` is asked for. */
+export interface ToOpen extends Target {
+  readonly previous: Items;
+}
+
+/** What `close` is asked for. */
+export interface ToClose {
+  /** See `idOf`. */
+  readonly id: string;
+  readonly session: BackendSession | undefined;
 }
 
 /** The tag of states in which a backend waits for the root to grant it a start slot. */
 export const WAITING = 'waiting';
 
 /**
- * One backend MCP server: idle → starting → connected → error → retrying → starting …, and stopping → stopped from
- * everywhere. Pure: it names its I/O (`open`, `live`, `close`) and somebody else provides it.
+ * One connection to a backend MCP server: idle → starting → connected → error → retrying → starting …, and stopping →
+ * stopped from everywhere. Pure: it names its I/O (`open`, `live`, `close`) and somebody else provides it.
  *
  * Invariant: `context.session` is set in `connected`, and in `error` and `stopping` until `close` has finished with it.
  */
@@ -76,9 +104,9 @@ export const backendMachine = setup({
     tags: {} as typeof WAITING,
   },
   actors: {
-    open: providedPromise<Opened, { spec: BackendSpec; previous: Items }>('open'),
+    open: providedPromise<Opened, ToOpen>('open'),
     live: providedCallback<BackendEvent, Connected>('live'),
-    close: providedPromise<void, { name: string; session: BackendSession | undefined }>('close'),
+    close: providedPromise<void, ToClose>('close'),
   },
   actions: {
     entered: assign({ since: ({ context }) => context.ports.now() }),
@@ -135,7 +163,7 @@ export const backendMachine = setup({
       entry: 'entered',
       invoke: {
         src: 'open',
-        input: ({ context }) => ({ spec: context.spec, previous: context.items }),
+        input: ({ context: { spec, instance, items } }) => ({ spec, instance, previous: items }),
         onDone: { target: 'connected', actions: { type: 'connect', params: ({ event }) => event.output } },
         onError: { target: 'error', actions: { type: 'fail', params: ({ event }) => ({ error: event.error }) } },
       },
@@ -151,7 +179,13 @@ export const backendMachine = setup({
       entry: 'entered',
       invoke: {
         src: 'live',
-        input: ({ context: { spec, session, items, notes } }) => ({ spec, session: session as BackendSession, items, notes }),
+        input: ({ context: { spec, instance, session, items, notes } }) => ({
+          spec,
+          instance,
+          session: session as BackendSession,
+          items,
+          notes,
+        }),
         onError: { target: 'error', actions: { type: 'fail', params: ({ event }) => ({ error: event.error }) } },
       },
       after: { resetAfter: { actions: 'forgive' } },
@@ -166,7 +200,7 @@ export const backendMachine = setup({
       // Two generations of one server must never overlap: the next start waits until nothing of this one is left.
       invoke: {
         src: 'close',
-        input: ({ context }) => ({ name: context.spec.name, session: context.session }),
+        input: ({ context }) => ({ id: idOf(context), session: context.session }),
         onDone: { target: 'retrying', actions: 'forgetSession' },
         onError: { target: 'retrying', actions: 'forgetSession' },
       },
@@ -186,7 +220,7 @@ export const backendMachine = setup({
       entry: 'entered',
       invoke: {
         src: 'close',
-        input: ({ context }) => ({ name: context.spec.name, session: context.session }),
+        input: ({ context }) => ({ id: idOf(context), session: context.session }),
         onDone: { target: 'stopped', actions: 'forgetSession' },
         onError: { target: 'stopped', actions: 'forgetSession' },
       },
@@ -214,14 +248,15 @@ export interface BackendSnapshot {
 }
 
 /** Pure projection of a backend machine: a `session` shows only while `connected`. */
-export function backendView({ value, context }: BackendSnapshot): BackendView {
+export function backendView({ value, context }: BackendSnapshot): BackendView | InstanceView {
   const state = (typeof value === 'string' ? value : Object.keys(value as object)[0]) as BackendState;
-  const { spec } = context;
+  const { spec, instance } = context;
   return {
     name: spec.name,
     namespace: spec.namespace,
     tags: spec.tags,
     critical: spec.critical,
+    isolation: spec.isolation,
     kind: spec.kind,
     state,
     since: context.since,
@@ -236,5 +271,6 @@ export function backendView({ value, context }: BackendSnapshot): BackendView {
     failures: context.failures,
     connects: context.connects,
     settled: context.settled,
+    ...(instance && { instance }),
   };
 }

@@ -1,7 +1,7 @@
 import { type ActorRefFrom, type SnapshotFrom, setup } from 'xstate';
 import type { BackendSpec } from '../config/config.ts';
 import type { Limits } from '../limits.ts';
-import type { BackendSession, ConfigView, Phase } from '../world.ts';
+import type { BackendSession, ConfigView, Instance, Phase } from '../world.ts';
 import { type BackendEvent, backendMachine, backendView, type Ports, WAITING } from './backend.ts';
 import { providedPromise } from './provided.ts';
 import {
@@ -10,8 +10,10 @@ import {
   type Decision,
   ended,
   granted,
+  needed,
   observed,
   type Roster,
+  released,
   sequence,
   slotExpired,
   spawned,
@@ -36,6 +38,10 @@ export type RootEvent =
   | { readonly type: 'DRAIN' }
   /** The shutdown has had its time. */
   | { readonly type: 'DEADLINE' }
+  /** A further connection to a backend is to be there, until it is released. */
+  | { readonly type: 'NEED'; readonly instance: Instance }
+  /** Nobody needs the instance of that id any more. */
+  | { readonly type: 'RELEASE'; readonly id: string }
   | { readonly type: 'SLOT_EXPIRED'; readonly id: ChildId };
 
 /** What xstate tells a parent of its children. */
@@ -135,6 +141,15 @@ const replace = carryOut(
   ),
 );
 
+const need = carryOut(
+  grantAfter((roster, { backends, ports }, { instance }: { instance: Instance }) => {
+    const spec = backends.find(({ name }) => name === instance.backend);
+    return spec ? needed(roster, spec, instance, ports.now()) : [roster, []];
+  }),
+);
+
+const release = carryOut(grantAfter((roster, { ports }, { id }: { id: string }) => released(roster, id, ports.now())));
+
 const expireSlot = carryOut(grantAfter((roster, _, { id }: { id: ChildId }) => slotExpired(roster, id)));
 
 /** Enters a phase; while running, waiting backends get their start slots. */
@@ -145,8 +160,8 @@ const enter = (phase: Phase) =>
 const startDeadline = base.raise({ type: 'DEADLINE' }, { delay: 'deadline' });
 
 /**
- * The supervisor: spawns one actor per backend, observes them into the World, forgets the ended, replaces the crashed,
- * lets at most `startsAtOnce` launch at the same time, and stops them in reverse order.
+ * The supervisor: spawns one actor per backend and one per instance that is needed, observes them into the World, forgets
+ * the ended, replaces the crashed, lets at most `startsAtOnce` launch at the same time, and stops them in reverse order.
  *
  * Invariant: whatever a child does, the root stays active; nothing but `stopped` ends it.
  */
@@ -154,15 +169,18 @@ export const rootMachine = base.createMachine({
   id: 'root',
   context: ({ input }) => ({
     ...input,
-    world: { phase: 'booting', config: input.config, backends: new Map() },
+    world: { phase: 'booting', config: input.config, backends: new Map(), instances: new Map() },
     alive: new Map(),
     waiting: [],
     launching: [],
     respawns: new Map(),
+    needed: new Map(),
   }),
   entry: spawnAll,
   initial: 'booting',
   on: {
+    NEED: { actions: need },
+    RELEASE: { actions: release },
     SLOT_EXPIRED: { actions: expireSlot },
     ...({
       'xstate.snapshot.*': { actions: observe },

@@ -36,30 +36,41 @@ export interface FetchOptions {
 
 /** Notes on one list. A list with thousands of bad items gets a few, and a count of the rest. */
 interface Notes {
+  /** On the list as a whole. */
   add(text: string): void;
+  /** On one of its items. */
+  item(flaw: string): void;
   readonly all: readonly string[];
 }
 
 const MAX_NOTES = 20;
 
+const FAILED = ' failed';
+const CUT = ' was cut';
+const CURSOR_LOOP = 'its cursors repeat (cursor-loop)';
+const NOT_IMPLEMENTED = ' is advertised but not implemented';
+
 /** Every note begins with the method it is about, which is what tells later whose it is. */
 function createNotes(kind: Kind, redact: (text: string) => string): Notes {
-  const notes: string[] = [];
+  const { method } = LISTS[kind];
+  const whole: string[] = [];
+  const items: string[] = [];
   let more = 0;
   return {
-    add(text) {
-      if (notes.length < MAX_NOTES) notes.push(`${LISTS[kind].method}${redact(text)}`);
+    add: (text) => void whole.push(`${method}${redact(text)}`),
+    item(flaw) {
+      if (items.length < MAX_NOTES) items.push(`${method}: an item was left out: ${redact(flaw)}`);
       else more++;
     },
     get all() {
-      return more > 0 ? [...notes, `${LISTS[kind].method}: there is more to say of ${more} others`] : notes;
+      return [...whole, ...items, ...(more > 0 ? [`${method}: there is more to say of ${more} others`] : [])];
     },
   };
 }
 
 /** What is known after kinds of it could not be read at all. */
 export function afterFailure({ items, notes }: Fetched, kinds: readonly Kind[], error: Error): Fetched {
-  return { items, notes: [...notesOnOthers(notes, kinds), ...kinds.map((kind) => `${LISTS[kind].method} failed: ${error.message}`)] };
+  return { items, notes: [...notesOnOthers(notes, kinds), ...kinds.map((kind) => `${LISTS[kind].method}${FAILED}: ${error.message}`)] };
 }
 
 const notesOnOthers = (notes: readonly string[], kinds: readonly Kind[]): readonly string[] =>
@@ -83,7 +94,7 @@ export async function fetchItems(session: BackendSession, options: FetchOptions)
         items[kind] = isDeepStrictEqual(list, previous[kind]) ? previous[kind] : list;
         return undefined;
       } catch (error) {
-        notes.get(kind)?.add(` failed: ${(error as Error).message}`);
+        notes.get(kind)?.add(`${FAILED}: ${(error as Error).message}`);
         return error;
       }
     }),
@@ -101,26 +112,33 @@ function listFailure(name: string, error: unknown, redact: (text: string) => str
   return new OnemcpError('invalid_response', message, { server: name, reason: 'list-failed' }, error);
 }
 
-/** One list: every page, valid items only, in code-unit order of their ids. */
+/**
+ * One list: every page, valid items only, in code-unit order of their ids. A limit that the list would meet again next
+ * time keeps what was read; an error, or a backend that is slow today, keeps the older list if there is one.
+ */
 async function fetchKind(session: BackendSession, kind: Kind, options: FetchOptions, notes: Notes): Promise<readonly Json[]> {
   const { method, key } = LISTS[kind];
   const { limits, signal } = options;
   const found = new Map<string, Json>();
   const cursors = new Set<string>();
+  const deadline = performance.now() + limits['list.totalTimeout'];
+  let bytes = 0;
   let params: Json | undefined;
   for (let page = 1; ; page++) {
     let result: Json;
     try {
-      result = await session.request(method, params, { signal, timeoutMs: limits.listTimeout, totalTimeoutMs: limits.listTimeout });
+      const ms = Math.ceil(Math.min(limits.listTimeout, deadline - performance.now()));
+      if (ms <= 0) throw tooSlow(options);
+      result = await session.request(method, params, { signal, timeoutMs: ms, totalTimeoutMs: ms });
       if (!Array.isArray(result[key])) throw new OnemcpError('invalid_response', `${method} of "${options.name}" has no array "${key}"`);
     } catch (error) {
       if (page === 1 && error instanceof WireError && error.error.code === -32601) {
-        notes.add(' is advertised but not implemented');
+        notes.add(NOT_IMPLEMENTED);
         return [];
       }
-      if (found.size === 0) throw error;
-      // A complete older list is better than a torn new one; without one, what was read is better than nothing.
-      notes.add(` failed on page ${page}: ${(error as Error).message}`);
+      const failure = performance.now() >= deadline ? tooSlow(options) : (error as Error);
+      if (found.size === 0) throw failure;
+      notes.add(`${FAILED} on page ${page}: ${failure.message}`);
       if (options.previous[kind].length > 0) return options.previous[kind];
       break;
     }
@@ -128,15 +146,11 @@ async function fetchKind(session: BackendSession, kind: Kind, options: FetchOpti
     const cursor = result.nextCursor;
     // "" is a cursor like any other (MCP server/utilities/pagination).
     if (typeof cursor !== 'string') break;
-    const stop = cursors.has(cursor)
-      ? 'its cursors repeat (cursor-loop)'
-      : page >= limits['list.maxPages']
-        ? `it has more than ${page} pages`
-        : found.size >= limits['list.maxItems']
-          ? `it has more than ${limits['list.maxItems']} items`
-          : undefined;
+    // Most lists have one page, and are never measured.
+    bytes += Buffer.byteLength(JSON.stringify(result[key]));
+    const stop = cursors.has(cursor) ? CURSOR_LOOP : limitReached(limits, { pages: page, items: found.size, bytes });
     if (stop) {
-      notes.add(` was cut: ${stop}`);
+      notes.add(`${CUT}: ${stop}`);
       break;
     }
     cursors.add(cursor);
@@ -145,11 +159,36 @@ async function fetchKind(session: BackendSession, kind: Kind, options: FetchOpti
   return [...found.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item);
 }
 
+const tooSlow = ({ name, limits: { 'list.totalTimeout': ms } }: FetchOptions) =>
+  new OnemcpError('timeout', `all its pages took longer than ${ms} ms (list.totalTimeout)`, { server: name, reason: 'timeout' });
+
+/** Why no more pages are read, or undefined. */
+function limitReached(limits: Limits, { pages, items, bytes }: { pages: number; items: number; bytes: number }): string | undefined {
+  const { 'list.maxPages': maxPages, 'list.maxItems': maxItems, 'list.maxBytes': maxBytes } = limits;
+  if (pages >= maxPages) return `it has more than ${maxPages} pages (list.maxPages)`;
+  if (items >= maxItems) return `it has more than ${maxItems} items (list.maxItems)`;
+  if (bytes >= maxBytes) return `it has more than ${maxBytes} bytes (list.maxBytes)`;
+  return undefined;
+}
+
+/** Why a list is not all that its backend has. */
+export type Shortcoming = 'cursor-loop' | 'list-cut' | 'list-failed';
+
+/** What the notes of a backend say of one of its lists; items that were left out do not make it incomplete. */
+export function shortcomingOf(kind: Kind, notes: readonly string[]): Shortcoming | undefined {
+  const { method } = LISTS[kind];
+  for (const note of notes) {
+    if (note.startsWith(`${method}${CUT}`)) return note.endsWith(CURSOR_LOOP) ? 'cursor-loop' : 'list-cut';
+    if (note.startsWith(`${method}${FAILED}`)) return 'list-failed';
+  }
+  return undefined;
+}
+
 const MAX_ID = 8192;
 
 function addItem(kind: Kind, item: unknown, found: Map<string, Json>, notes: Notes): void {
   const flaw = flawOf(kind, item, found);
-  if (flaw) notes.add(`: an item was left out: ${flaw}`);
+  if (flaw) notes.item(flaw);
   else found.set((item as Json)[LISTS[kind].id] as string, item as Json);
 }
 

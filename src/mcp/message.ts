@@ -4,14 +4,24 @@ import type { JsonRpcMessage, RequestId } from '../world.ts';
 
 /** A text that is not a message we can use: the error, and the id of the request if it could be read. */
 export interface BadMessage {
+  readonly kind: 'bad';
   readonly error: OnemcpError;
   readonly id: RequestId | null;
 }
 
-export type Parsed = { readonly ok: true; readonly message: JsonRpcMessage } | ({ readonly ok: false } & BadMessage);
+export interface OneMessage {
+  readonly kind: 'one';
+  readonly message: JsonRpcMessage;
+}
 
-/** One JSON-RPC message from a client, checked for shape only. JSON-RPC 2.0 §4, MCP basic §Messages. */
-export function parseMessage(text: string, maxDepth: number): Parsed {
+/** Several messages in one array, not checked yet; never empty. Version 2025-03-26 only. */
+export interface MessageBatch {
+  readonly kind: 'batch';
+  readonly elements: readonly unknown[];
+}
+
+/** One JSON-RPC text from a client, checked for shape only. JSON-RPC 2.0 §4, MCP basic §Messages. */
+export function parseMessage(text: string, maxDepth: number): OneMessage | MessageBatch | BadMessage {
   if (jsonDepthExceeds(text, maxDepth)) return bad('parse_error', `the JSON nests deeper than ${maxDepth} levels`);
   let value: unknown;
   try {
@@ -19,11 +29,16 @@ export function parseMessage(text: string, maxDepth: number): Parsed {
   } catch (error) {
     return bad('parse_error', `the text is not JSON: ${(error as Error).message.slice(0, 200)}`);
   }
-  if (Array.isArray(value)) return bad('invalid_request', 'JSON-RPC batches are not accepted; send one message at a time');
-  if (typeof value !== 'object' || value === null) return bad('invalid_request', 'a JSON-RPC message is an object');
+  if (!Array.isArray(value)) return checkMessage(value);
+  return value.length > 0 ? { kind: 'batch', elements: value } : bad('invalid_request', 'a JSON-RPC batch must not be empty');
+}
+
+/** One parsed value as a message. */
+export function checkMessage(value: unknown): OneMessage | BadMessage {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return bad('invalid_request', 'a JSON-RPC message is an object');
   const message = value as JsonRpcMessage;
   const flaw = flawOf(message);
-  return flaw ? bad('invalid_request', flaw, idOf(message)) : { ok: true, message };
+  return flaw ? bad('invalid_request', flaw, idOf(message)) : { kind: 'one', message };
 }
 
 function flawOf({ jsonrpc, id, method, params }: JsonRpcMessage): string | undefined {
@@ -37,8 +52,8 @@ function flawOf({ jsonrpc, id, method, params }: JsonRpcMessage): string | undef
 
 const idOf = ({ id }: JsonRpcMessage): RequestId | null => (typeof id === 'string' || Number.isInteger(id) ? (id as RequestId) : null);
 
-const bad = (code: 'parse_error' | 'invalid_request', message: string, id: RequestId | null = null): Parsed => ({
-  ok: false,
+const bad = (code: 'parse_error' | 'invalid_request', message: string, id: RequestId | null = null): BadMessage => ({
+  kind: 'bad',
   error: new OnemcpError(code, message),
   id,
 });

@@ -1,6 +1,11 @@
 import type { OnemcpError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
-import type { BackendView, CancelSignal, Json, JsonRpcMessage, RequestId, World } from '../world.ts';
+import type { BackendView, CancelSignal, Json, RequestId, World } from '../world.ts';
+import type { Client, Send } from './client.ts';
+import type { Connections } from './connections.ts';
+import type { Elicitations } from './elicitations.ts';
+import type { Levels } from './levels.ts';
+import type { Subscriptions } from './subscriptions.ts';
 import type { Traffic } from './traffic.ts';
 import type { ListView, Naming, View } from './view.ts';
 
@@ -23,6 +28,17 @@ export interface Context {
   readonly startedAt: number;
   /** Backends whose results mentioned a URI, listed or not. */
   readonly handedOut: Map<string, readonly string[]>;
+  /** Every client that is initialised and has not gone. */
+  readonly clients: Set<Client>;
+  /** Which connection to a backend belongs to which client. */
+  readonly connections: Connections;
+  readonly subscriptions: Subscriptions;
+  readonly levels: Levels;
+  readonly elicitations: Elicitations;
+  /** Whether a backend may ask for the context of other servers in a sampling request. */
+  readonly samplingContext: (backend: string) => boolean;
+  /** `passthroughExtensions` of the configuration: extension → backend. */
+  readonly extensions: Readonly<Record<string, string>>;
 }
 
 /** One request of a client, being answered. */
@@ -32,8 +48,9 @@ export interface Call {
   readonly params: Json;
   /** Aborts when the client cancels or its session ends. */
   readonly signal: CancelSignal;
-  /** Sends a notification on the request's own stream; does nothing once the request is answered. */
-  readonly notify: (message: JsonRpcMessage) => void;
+  readonly client: Client;
+  /** Sends a message on the request's own stream; once the request is answered nothing is sent any more. */
+  readonly send: Send;
 }
 
 /** A result that is text already, so that a long list is not serialised for every client anew. */

@@ -16,17 +16,18 @@ export function exposeName(namespace: string, original: string, maxLength: numbe
   const prefix = namespace === '' ? '' : namespace + SEPARATOR;
   const plain = prefix + original.replace(ILLEGAL, '_');
   if (plain === prefix + original && plain.length <= maxLength && !taken.has(plain)) return plain;
-  for (let attempt = original; ; attempt += ' ') {
-    const suffix = `_${shortHash(attempt)}`;
-    const hashed = plain.slice(0, maxLength - suffix.length) + suffix;
+  const kept = Math.max(0, maxLength - HASH_LENGTH - 1);
+  // Where no room is left for the whole namespace, the hash has to tell the backends apart.
+  for (let attempt = kept < prefix.length ? prefix + original : original; ; attempt += ' ') {
+    const hashed = `${plain.slice(0, kept)}_${shortHash(attempt)}`;
     if (!taken.has(hashed)) return hashed;
   }
 }
 
-/** The namespace that an exposed name would belong to, if it has the form of one. */
-export function namespaceOf(exposed: string): string | undefined {
+/** An exposed name of the form `namespace__rest` taken apart; a namespace has no `_`, so there is one way only. */
+export function splitName(exposed: string): { readonly namespace: string; readonly rest: string } | undefined {
   const at = exposed.indexOf(SEPARATOR);
-  return at > 0 ? exposed.slice(0, at) : undefined;
+  return at > 0 ? { namespace: exposed.slice(0, at), rest: exposed.slice(at + SEPARATOR.length) } : undefined;
 }
 
 /** Six base32 characters of the SHA-256 of a text. */

@@ -1,8 +1,10 @@
 import { OnemcpError } from '../errors.ts';
 import type { Json, World } from '../world.ts';
+import { isObject } from './capabilities.ts';
 import type { Context } from './method.ts';
+import { splitName } from './names.ts';
 import { resolveUri, templateMatches } from './uri.ts';
-import type { Route, View } from './view.ts';
+import { type ListView, type Naming, pointsTo, type Route, type View } from './view.ts';
 
 /**
  * The owner of a URI a client names: its namespace; else the one backend that lists or handed out just this URI; for
@@ -10,6 +12,8 @@ import type { Route, View } from './view.ts';
  * @throws OnemcpError `unknown_resource` with `data.uri`, and `data.candidates` when several would fit
  */
 export function ownerOfUri(uri: string, context: Context): Route {
+  // It is what it says: there is nothing to read.
+  if (/^data:/i.test(uri)) throw notFound(uri);
   const world = context.world();
   const view = context.view(world);
   const native = context.naming.prefix === 'never';
@@ -23,8 +27,7 @@ export function ownerOfUri(uri: string, context: Context): Route {
     if (others.length > 0) throw notFound(uri, [backend as string, ...others]);
     return backend === undefined ? undefined : { backend, name: uri };
   };
-  const handedOut = context.handedOut.get(uri) ?? [];
-  const exact = only(listers(world, uri)) ?? only(handedOut.filter((name) => world.backends.has(name)));
+  const exact = only(listers(world, uri)) ?? only(mentioners(world, uri, context.handedOut));
   if (exact) return exact;
   if (!native && !isHttp(uri)) throw notFound(uri);
   const found = only(templateOwners(world, uri)) ?? only(schemeOwners(world, uri));
@@ -51,6 +54,14 @@ function namespaces(world: World): ReadonlyMap<string, string> {
 const listers = (world: World, uri: string): readonly string[] =>
   [...world.backends.values()].filter(({ items }) => items.resources.some((item) => item.uri === uri)).map(({ name }) => name);
 
+/** Backends whose results or tools mentioned a URI: UI resources and links need not be listed. */
+function mentioners({ backends }: World, uri: string, handedOut: Context['handedOut']): readonly string[] {
+  const before = handedOut.get(uri) ?? [];
+  return [...backends.values()]
+    .filter(({ name, items }) => before.includes(name) || items.tools.some((tool) => pointsTo(tool, uri)))
+    .map(({ name }) => name);
+}
+
 // The view would not do here: it shows what several servers have only with the first of them.
 const templateOwners = ({ backends }: World, uri: string): readonly string[] =>
   [...backends.values()]
@@ -58,8 +69,11 @@ const templateOwners = ({ backends }: World, uri: string): readonly string[] =>
     .map(({ name }) => name);
 
 function schemeOwners({ backends }: World, uri: string): readonly string[] {
-  const scheme = `${uri.split(':', 1)[0]}:`;
-  const owns = (item: Json) => String(item.uri ?? item.uriTemplate).startsWith(scheme);
+  const scheme = `${uri.split(':', 1)[0]}:`.toLowerCase();
+  const owns = (item: Json) =>
+    String(item.uri ?? item.uriTemplate)
+      .slice(0, scheme.length)
+      .toLowerCase() === scheme;
   return [...backends.values()].filter(({ items }) => items.resources.some(owns) || items.templates.some(owns)).map(({ name }) => name);
 }
 
@@ -68,14 +82,60 @@ function schemeOwners({ backends }: World, uri: string): readonly string[] {
  * @throws OnemcpError `unknown_tool` or `unknown_prompt`; with the candidates when a bare name is ambiguous
  */
 export function ownerOfName(kind: 'tools' | 'prompts', name: string, view: View): Route | undefined {
-  const { routes } = view[kind];
-  const route = routes.get(name);
+  const list = view[kind];
+  const route = list.routes.get(name);
   if (route) return route;
-  const owners = [...routes].filter(([, { name: original }]) => original === name);
-  if (owners.length > 1) {
-    throw unknownName(kind, name, `; several servers have it, so use one of ${owners.map(([exposed]) => exposed).join(', ')}`);
+  const exposed = bareNames(list).get(name);
+  if (!exposed) return undefined;
+  if (exposed.length > 1) throw unknownName(kind, name, `; several servers have it, so use one of ${exposed.join(', ')}`);
+  return list.routes.get(exposed[0] as string);
+}
+
+const bareNamesOf = new WeakMap<ListView, ReadonlyMap<string, readonly string[]>>();
+
+/** Exposed names by original name, made once for a list: views of MCP Apps call by bare names only. */
+function bareNames(list: ListView): ReadonlyMap<string, readonly string[]> {
+  const known = bareNamesOf.get(list);
+  if (known) return known;
+  const names = new Map<string, string[]>();
+  for (const [exposed, { name }] of list.routes) {
+    const same = names.get(name);
+    if (same) same.push(exposed);
+    else names.set(name, [exposed]);
   }
-  return owners[0]?.[1];
+  bareNamesOf.set(list, names);
+  return names;
+}
+
+/**
+ * The route of a name that is in no list. A backend with connections for single clients may list more to such a client
+ * than to the connection its lists come from; if exactly one that is connected could own the name, it is asked.
+ */
+export function unlistedOwner(name: string, { backends }: World, { prefix }: Naming): Route | undefined {
+  const own = [...backends.values()].filter(
+    ({ state, isolation }) => state === 'connected' && (isolation === 'session' || isolation === 'principal'),
+  );
+  if (prefix === 'never') return own.length === 1 && name !== '' ? { backend: (own[0] as { name: string }).name, name } : undefined;
+  const parts = splitName(name);
+  const owner = parts && own.find(({ namespace }) => namespace === parts.namespace);
+  return owner && parts.rest !== '' ? { backend: owner.name, name: parts.rest } : undefined;
+}
+
+/**
+ * Arguments of a tool as its backend knows them: where its schema wants a URI, an exposed one of the same backend
+ * becomes the backend's own; every other value stays.
+ */
+export function originalArguments(given: unknown, { backend, uriArguments = [] }: Route, namespace: string): unknown {
+  if (!isObject(given)) return given;
+  const own = new Map([[namespace.toLowerCase(), backend]]);
+  const original = (value: unknown) => (typeof value === 'string' ? (resolveUri(value, own)?.uri ?? value) : value);
+  const replaced = { ...given };
+  for (const name of uriArguments) {
+    if (!Object.hasOwn(given, name)) continue;
+    const value = given[name];
+    replaced[name] = Array.isArray(value) ? value.map(original) : original(value);
+  }
+  return replaced;
 }
 
 /** The error for a name that nobody has. */

@@ -53,23 +53,47 @@ export interface PageOptions {
   /** Names of all backends, in configuration order. */
   readonly backends: readonly string[];
   readonly position: Position | undefined;
+  /** Most items. */
   readonly size: number;
+  /** Most bytes of all items, as JSON text; one item is always given. */
+  readonly bytes: number;
 }
+
+/** The bytes of one page: clients and models read a list in one piece. */
+export const PAGE_BYTES = 1024 * 1024;
 
 /**
  * The page after a position. A list is in the order of its backends, then of their own ids, so a position stays good
  * whatever vanishes from the list or comes to it: no item is listed twice, and none that stays is skipped.
  */
-export function pageAfter({ items, routes }: ListView, { backends, position, size }: PageOptions): Page {
-  const owners = position || items.length > size ? [...routes.values()] : [];
-  const found = position ? owners.findIndex((owner) => standsAfter(owner, position, backends)) : 0;
-  const from = found < 0 ? items.length : found;
-  const end = Math.min(from + size, items.length);
-  const last = owners[end - 1];
-  return {
-    items: items.slice(from, end),
-    next: last && end < items.length ? { ...last, place: backends.indexOf(last.backend) } : undefined,
-  };
+export function pageAfter({ items, routes }: ListView, options: PageOptions): Page {
+  const { backends, position } = options;
+  const from = position ? startAfter(routes, position, backends) : 0;
+  const end = pageEnd(items, from, options);
+  if (end === items.length) return { items: from === 0 ? items : items.slice(from), next: undefined };
+  const last = [...routes.values()][end - 1] as Route;
+  return { items: items.slice(from, end), next: { ...last, place: backends.indexOf(last.backend) } };
+}
+
+/** Index of the first item after a position. */
+function startAfter(routes: ListView['routes'], position: Position, backends: readonly string[]): number {
+  let index = 0;
+  for (const owner of routes.values()) {
+    if (standsAfter(owner, position, backends)) break;
+    index++;
+  }
+  return index;
+}
+
+/** Index after the last item of a page. */
+function pageEnd(items: readonly Json[], from: number, { size, bytes }: PageOptions): number {
+  const most = Math.min(from + size, items.length);
+  let left = bytes;
+  for (let end = from; end < most; end++) {
+    left -= Buffer.byteLength(JSON.stringify(items[end]));
+    if (left < 0 && end > from) return end;
+  }
+  return most;
 }
 
 /** Whether an item stands after a position. */

@@ -41,6 +41,19 @@ function rewriteBlock(block: unknown, expose: ExposeLink): void {
   }
 }
 
+/** `sampling/createMessage`: the blocks of its messages, and those inside results of tools. */
+export function rewriteSampling(params: Json, expose: ExposeLink): Json {
+  if (Array.isArray(params.messages)) for (const message of params.messages) rewriteBlocks((message as Json | null)?.content, expose);
+  return params;
+}
+
+function rewriteBlocks(content: unknown, expose: ExposeLink): void {
+  for (const block of Array.isArray(content) ? content : [content]) {
+    rewriteBlock(block, expose);
+    if ((block as Json | null)?.type === 'tool_result') rewriteBlocks((block as Json).content, expose);
+  }
+}
+
 /** Most URIs remembered, whatever their backends. */
 const MAX_HANDED_OUT = 10_000;
 

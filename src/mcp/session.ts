@@ -1,7 +1,9 @@
 import { OnemcpError, WireError } from '../errors.ts';
 import type { Json, JsonRpcMessage, RequestId } from '../world.ts';
 import { Cancellation } from './cancel.ts';
+import { type Client, createClient, type Send } from './client.ts';
 import { type Call, type Context, type Method, Serialized } from './method.ts';
+import { extensionMethod } from './methods/extension.ts';
 import { initializeResult } from './methods/initialize.ts';
 import type { ListView } from './view.ts';
 
@@ -14,6 +16,7 @@ type Seen = Record<ListKind, readonly ListView[]>;
 
 /** One client's conversation, whatever carries it. */
 export interface Session {
+  readonly client: Client;
   readonly protocolVersion: string;
   /** Monotonic milliseconds of the last message from the client. */
   readonly lastUsed: number;
@@ -21,22 +24,24 @@ export interface Session {
   readonly inFlight: number;
   /**
    * Answers one request.
-   * @param notify what goes to the client before the answer, on the request's own stream
+   * @param send what goes to the client before the answer, on the request's own stream
    * @returns the response as text, or undefined if there is none because the client cancelled
    */
-  request(message: JsonRpcMessage, notify: (message: JsonRpcMessage) => void): Promise<string | undefined>;
+  request(message: JsonRpcMessage, send: Send): Promise<string | undefined>;
+  /** The client's answer to a request of ours. */
+  response(message: JsonRpcMessage): void;
   notification(message: JsonRpcMessage): void;
   /** Tells the client of changed lists, each kind at most once, and only if it does not know them yet. */
   announce(kinds: ReadonlySet<ListKind>): void;
-  /** Cancels everything in flight. */
+  /** Cancels everything in flight, and forgets what was kept for the client. */
   close(): void;
 }
 
 export interface SessionPorts {
   readonly context: Context;
   readonly methods: ReadonlyMap<string, Method>;
-  /** Sends a message that belongs to no request. */
-  readonly send: (message: JsonRpcMessage) => void;
+  /** Sends a message that belongs to no request. A notification may wait for a stream, a request does not. */
+  readonly send: Send;
   /** An unexpected exception: a bug. */
   readonly onBug: (error: unknown) => void;
 }
@@ -49,11 +54,15 @@ export interface Opening {
 
 /** Begins a conversation with the client's `initialize`. MCP basic/lifecycle. */
 export function createSession(initialize: JsonRpcMessage, ports: SessionPorts): Opening {
-  const opening = initializeResult(initialize.params ?? {}, ports.context);
-  return { session: openSession(opening.protocolVersion, ports), opening };
+  const params = initialize.params ?? {};
+  const opening = initializeResult(params, ports.context);
+  return { session: openSession(opening.protocolVersion, objectOr({}, params.capabilities), ports), opening };
 }
 
-function openSession(protocolVersion: string, { context, methods, send, onBug }: SessionPorts): Session {
+const objectOr = (otherwise: Json, value: unknown): Json => (typeof value === 'object' && value !== null ? (value as Json) : otherwise);
+
+function openSession(protocolVersion: string, capabilities: Json, { context, methods, send, onBug }: SessionPorts): Session {
+  const client = createClient({ capabilities, protocolVersion, principal: 'anonymous', send });
   /** By the client's own id; clients may use one id for several requests, so there can be several. */
   const calls = new Map<RequestId, Cancellation[]>();
   const createdAt = context.now();
@@ -62,6 +71,7 @@ function openSession(protocolVersion: string, { context, methods, send, onBug }:
   let inFlight = 0;
   let initialized = false;
   let closed = false;
+  context.clients.add(client);
 
   const track = (id: RequestId, cancellation: Cancellation) => {
     inFlight++;
@@ -82,7 +92,7 @@ function openSession(protocolVersion: string, { context, methods, send, onBug }:
   const answer = async (message: JsonRpcMessage, call: Call): Promise<string | undefined> => {
     const id = message.id as RequestId;
     try {
-      const method = methods.get(call.method);
+      const method = methods.get(call.method) ?? extensionMethod(call.method, context);
       if (!method) throw unknownMethod(call.method);
       if (inFlight > context.limits['session.maxInFlight']) throw tooMany(context.limits['session.maxInFlight']);
       const value = await method.handle(call, context);
@@ -105,6 +115,7 @@ function openSession(protocolVersion: string, { context, methods, send, onBug }:
   };
 
   return {
+    client,
     protocolVersion,
     createdAt,
     get lastUsed() {
@@ -114,7 +125,7 @@ function openSession(protocolVersion: string, { context, methods, send, onBug }:
       return inFlight;
     },
 
-    request(message, notify) {
+    request(message, sendHere) {
       lastUsed = context.now();
       const id = message.id as RequestId;
       const cancellation = new Cancellation();
@@ -125,9 +136,8 @@ function openSession(protocolVersion: string, { context, methods, send, onBug }:
         method: message.method as string,
         params: message.params ?? {},
         signal: cancellation,
-        notify: (notification) => {
-          if (open && !cancellation.aborted) notify(notification);
-        },
+        client,
+        send: (toClient) => open && !cancellation.aborted && sendHere(toClient),
       };
       if (closed) cancellation.abort('the session has ended');
       return answer(message, call).then((text) => {
@@ -137,9 +147,16 @@ function openSession(protocolVersion: string, { context, methods, send, onBug }:
       });
     },
 
+    response(message) {
+      lastUsed = context.now();
+      client.answered(message);
+    },
+
     notification({ method, params = {} }) {
       lastUsed = context.now();
       if (method === 'notifications/initialized') initialized = true;
+      else if (method === 'notifications/progress') client.progressed(params);
+      else if (method === 'notifications/roots/list_changed') context.connections.rootsChanged(client);
       if (method !== 'notifications/cancelled') return;
       // The newest of several requests with the same id is meant; unknown and finished ones are ignored.
       const { requestId, reason } = params;
@@ -160,8 +177,15 @@ function openSession(protocolVersion: string, { context, methods, send, onBug }:
     },
 
     close() {
+      if (closed) return;
       closed = true;
+      context.clients.delete(client);
+      client.gone();
       for (const same of calls.values()) for (const cancellation of same) cancellation.abort('the session has ended');
+      context.subscriptions.drop(client);
+      context.levels.drop(client);
+      context.elicitations.drop(client);
+      context.connections.drop(client);
     },
   };
 }

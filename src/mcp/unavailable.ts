@@ -1,33 +1,57 @@
 import { OnemcpError, WireError } from '../errors.ts';
-import type { BackendSession, BackendView, Json } from '../world.ts';
+import type { BackendSession, BackendView, Json, World } from '../world.ts';
+import { elicits } from './capabilities.ts';
+import type { Client } from './client.ts';
 import { type Call, type Context, errorMeta, isComing, waitFor } from './method.ts';
 
 /** Our `_meta` key of results that say why a backend could not answer. */
 export const ERROR_META = 'dev.onemcp/error';
 
 /**
- * The session of a backend; one that is starting or retrying is given `callWait` to come.
- * @throws OnemcpError `backend_unavailable` naming the server, its state and what happens next
+ * The session with a backend that the client of a call uses; one that is starting or retrying is given `callWait` to come.
+ * @throws OnemcpError `backend_unavailable` naming the server, its state and what happens next; `busy` when the client
+ * would need one connection too many
  */
 export function sessionOf(backend: string, call: Call, context: Context): BackendSession | Promise<BackendSession> {
-  return context.world().backends.get(backend)?.session ?? waitForSession(backend, call, context);
+  const view = context.world().backends.get(backend);
+  const instance = view && context.connections.instanceOf(view, call.client);
+  if (instance) context.connections.use(instance);
+  const session = instance ? context.world().instances.get(instance.id)?.session : view?.session;
+  return session ? ready(session, context) : waitForSession(backend, instance?.id, call, context);
 }
 
-async function waitForSession(backend: string, { signal }: Call, context: Context): Promise<BackendSession> {
+/** A call must not overtake what its client has just set. */
+function ready(session: BackendSession, { levels }: Context): BackendSession | Promise<BackendSession> {
+  const applying = levels.applying.size === 0 ? undefined : levels.applying.get(session);
+  return applying ? applying.then(() => session) : session;
+}
+
+async function waitForSession(backend: string, instance: string | undefined, { signal }: Call, context: Context): Promise<BackendSession> {
   const began = context.now();
+  const viewIn = ({ backends, instances }: World) => (instance === undefined ? backends.get(backend) : instances.get(instance));
   const view = await waitFor(context, { ms: context.limits.callWait, signal }, (world) => {
-    const current = world.backends.get(backend);
-    return current && isComing(current) ? undefined : (current ?? null);
+    const current = viewIn(world);
+    if (current) return isComing(current) ? undefined : current;
+    // An instance that was just asked for may not show yet.
+    return instance !== undefined && world.phase === 'running' && world.backends.has(backend) ? undefined : null;
   });
-  const latest = view ?? context.world().backends.get(backend);
-  if (latest?.session) return latest.session;
-  throw unavailable(backend, latest, { waitedMs: context.now() - began, epoch: context.epoch() });
+  const latest = view ?? viewIn(context.world());
+  if (latest?.session) return ready(latest.session, context);
+  throw unavailable(backend, latest, {
+    waitedMs: context.now() - began,
+    epoch: context.epoch(),
+    configured: context.world().backends.has(backend),
+  });
 }
 
 /** What a client is told of a backend that is not usable. */
-function unavailable(name: string, view: BackendView | undefined, { waitedMs, epoch }: { waitedMs: number; epoch: number }): OnemcpError {
+function unavailable(
+  name: string,
+  view: BackendView | undefined,
+  { waitedMs, epoch, configured }: { waitedMs: number; epoch: number; configured: boolean },
+): OnemcpError {
   const retryAfterMs = view?.retryAt === undefined ? undefined : Math.max(0, view.retryAt - epoch);
-  const state = view ? STATES[view.state] : 'is no longer configured';
+  const state = view ? STATES[view.state] : configured ? 'has no connection for this client yet' : 'is no longer configured';
   const next =
     retryAfterMs !== undefined
       ? ` The next start is in ${(retryAfterMs / 1000).toFixed(1)} s (attempt ${(view?.failures ?? 0) + 1}).`
@@ -63,10 +87,11 @@ const HOP_LOCAL = new Set([-32700, -32600, -32601]);
  * the error it is. MCP server/tools §Error Handling.
  * @param owner undefined while it was not known whose call it is: such an error is the call's own
  */
-export function failedCall(owner: string | undefined, error: unknown, context: Context): Json {
+export function failedCall(owner: string | undefined, error: unknown, { client }: Call, context: Context): Json {
   const backend = owner ?? missingOwner(error);
   if (backend === undefined) throw error;
   if (error instanceof WireError) {
+    if (error.error.code === URL_ELICITATION_REQUIRED) return urlElicitation(backend, error, client, context);
     if (!HOP_LOCAL.has(error.error.code)) throw error;
     return errorResult(`Server "${backend}" refused the call: ${error.message}`, {
       server: backend,
@@ -79,6 +104,23 @@ export function failedCall(owner: string | undefined, error: unknown, context: C
   if (error.code === 'backend_unavailable') return errorResult(error.message, errorMeta(backend, error));
   const view = context.world().backends.get(backend);
   return errorResult(`Server "${backend}" failed: ${error.message}. ${aftermath(error, view)}`, errorMeta(backend, error));
+}
+
+/** MCP client/elicitation §URL Elicitation Required Error. */
+const URL_ELICITATION_REQUIRED = -32042;
+
+/** The user has to open pages first: a client that can show them gets the error, others are told why nothing happened. */
+function urlElicitation(backend: string, error: WireError, client: Client, { elicitations }: Context): Json {
+  if (client.protocolVersion >= '2025-11-25' && elicits(client.capabilities, 'url')) {
+    const asked = (error.error.data as Json | null | undefined)?.elicitations;
+    if (Array.isArray(asked)) for (const each of asked) elicitations.remember(backend, (each as Json | null)?.elicitationId, client);
+    throw error;
+  }
+  return errorResult(`Server "${backend}" needs its user to open a web page first, which this client cannot show: ${error.message}`, {
+    server: backend,
+    reason: 'url-elicitation-required',
+    retryable: false,
+  });
 }
 
 function aftermath(error: OnemcpError, view: BackendView | undefined): string {

@@ -38,6 +38,8 @@ export function resolveUri(exposed: string, backends: ReadonlyMap<string, string
   const parts = HIERARCHICAL.exec(exposed);
   if (!parts || UNTOUCHED.test(exposed)) return undefined;
   const [, scheme, rest] = parts as unknown as [string, string, string];
+  // `file://namespace/…` is never exposed: it is the file of a host that only looks like a namespace.
+  if (/^file$/i.test(scheme)) return undefined;
   const slash = rest.indexOf('/');
   if (slash < 1) return undefined;
   const backend = backends.get(rest.slice(0, slash).toLowerCase());

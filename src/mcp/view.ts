@@ -1,4 +1,5 @@
 import { type BackendView, type Json, KINDS, type Kind, type World } from '../world.ts';
+import { isObject } from './capabilities.ts';
 import { idField } from './catalog.ts';
 import { exposeName } from './names.ts';
 import { exposeTemplate, exposeUri } from './uri.ts';
@@ -8,6 +9,13 @@ export interface Route {
   readonly backend: string;
   /** Original name, URI or URI template. */
   readonly name: string;
+  /** Arguments of a tool that are URIs by its schema: a client may put exposed ones there. */
+  readonly uriArguments?: readonly string[];
+}
+
+/** An item that no client sees, because an earlier backend has the same name or URI. */
+export interface Hidden extends Route {
+  readonly keptBy: string;
 }
 
 /** One kind as clients see it. A new identity means that something changed. */
@@ -16,6 +24,8 @@ export interface ListView {
   readonly items: readonly Json[];
   /** By exposed id. Holds the last known items of backends that are down, so that calls can say so. */
   readonly routes: ReadonlyMap<string, Route>;
+  /** Only with `prefix: never`. */
+  readonly hidden: readonly Hidden[];
 }
 
 /** What clients see. Each kind keeps its identity while it does not change. */
@@ -66,15 +76,18 @@ export function createViewOf(naming: Naming): (world: World) => View {
     if (known && known.names === names && known.sources.every((source, index) => source === sources[index])) return known.list;
     const routes = new Map<string, Route>();
     const items: Json[] = [];
+    const hidden: Hidden[] = [];
     for (const backend of backends) {
       for (const { id, item, route } of expose(backend, kind)) {
         // With `prefix: never`, and for http(s) URIs, the first owner in configuration order keeps the id.
-        if (routes.has(id)) continue;
-        routes.set(id, route);
-        items.push(item);
+        const first = routes.get(id);
+        if (!first) {
+          routes.set(id, route);
+          items.push(item);
+        } else if (naming.prefix === 'never' && !isWebPage(id)) hidden.push({ ...route, keptBy: first.backend });
       }
     }
-    const list = { items, routes };
+    const list = { items, routes, hidden };
     seen.set(kind, { sources, names, list });
     return list;
   };
@@ -100,9 +113,43 @@ function exposeAll(backend: BackendView, kind: Kind, { prefix, maxLength }: Nami
         ? original
         : (kind === 'templates' ? exposeTemplate : exposeUri)(backend.namespace, original);
     taken.add(id);
+    const safe = withSafeIcons(item);
     // Transparent naming leaves the items alone altogether.
-    const exposed = prefix === 'never' ? item : exposeItem(item, { field, id, named, namespace: backend.namespace });
-    return { id, item: exposed, route: { backend: backend.name, name: original } };
+    if (prefix === 'never') return { id, item: safe, route: { backend: backend.name, name: original } };
+    const uriArguments = kind === 'tools' ? uriArgumentsOf(item.inputSchema as Json) : [];
+    return {
+      id,
+      item: exposeItem(safe, { field, id, named, namespace: backend.namespace }),
+      route: { backend: backend.name, name: original, ...(uriArguments.length > 0 && { uriArguments }) },
+    };
+  });
+}
+
+/** The same page, whoever names it. */
+const isWebPage = (id: string): boolean => /^https?:/i.test(id);
+
+/** Icons that would run or open something at the client are dropped, their item is not. MCP basic §icons. */
+function withSafeIcons(item: Json): Json {
+  const { icons } = item;
+  if (!Array.isArray(icons) || !icons.some(isUnsafe)) return item;
+  return { ...item, icons: icons.filter((icon) => !isUnsafe(icon)) };
+}
+
+/** URL parsers overlook blanks and control characters in a scheme. */
+function isUnsafe(icon: unknown): boolean {
+  const src = (icon as Json | null | undefined)?.src;
+  if (typeof src !== 'string') return false;
+  const scheme = src.slice(0, Math.max(0, src.indexOf(':'))).replace(/[^!-~]/g, '');
+  return /^(javascript|file)$/i.test(scheme);
+}
+
+/** Properties of a tool's arguments with the format "uri": a URI, or an array of them. */
+function uriArgumentsOf({ properties }: Json): readonly string[] {
+  if (!isObject(properties)) return [];
+  const isUri = (schema: unknown): boolean => isObject(schema) && schema.format === 'uri';
+  return Object.keys(properties).filter((name) => {
+    const schema = properties[name];
+    return isUri(schema) || (isObject(schema) && isUri(schema.items));
   });
 }
 
@@ -122,4 +169,10 @@ export function exposeUiMeta(meta: Json, expose: (uri: string) => string): Json 
     ...(typeof ui?.resourceUri === 'string' && { ui: { ...ui, resourceUri: expose(ui.resourceUri) } }),
     ...(typeof flat === 'string' && { 'ui/resourceUri': expose(flat) }),
   };
+}
+
+/** Whether a tool points to a UI resource, in the new or the old form. */
+export function pointsTo({ _meta }: Json, uri: string): boolean {
+  if (!isObject(_meta)) return false;
+  return _meta['ui/resourceUri'] === uri || (isObject(_meta.ui) && _meta.ui.resourceUri === uri);
 }

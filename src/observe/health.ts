@@ -1,4 +1,4 @@
-import type { BackendView, World } from '../world.ts';
+import type { BackendView, InstanceView, World } from '../world.ts';
 
 export type HealthLevel = 'healthy' | 'degraded' | 'unhealthy';
 
@@ -35,6 +35,18 @@ export interface ServerHealth {
   readonly pid?: number;
   /** What is wrong with its lists. */
   readonly notes?: readonly string[];
+  /** Its further connections, when it has any. */
+  readonly instances?: readonly InstanceHealth[];
+}
+
+/** A connection to a server besides its first. Which there are depends on who is there: it says nothing of the server. */
+export interface InstanceHealth {
+  readonly id: string;
+  readonly status: BackendView['state'];
+  readonly pid?: number;
+  /** Requests in flight, while connected. */
+  readonly inFlight?: number;
+  readonly lastError?: string;
 }
 
 /** The body of `GET /health`. Times are ISO 8601, memory is in MiB, `uptime` in seconds. */
@@ -85,7 +97,8 @@ export const healthStatus = (level: HealthLevel): 200 | 503 => (level === 'unhea
 export function health(world: World, vitals: Vitals): Health {
   const views = [...world.backends.values()];
   const disabled: ServerHealth[] = world.config.disabled.map((name) => ({ name, status: 'disabled', healthy: false }));
-  const details = [...views.map(serverHealth), ...disabled];
+  const instances = instancesByBackend(world);
+  const details = [...views.map((view) => serverHealth(view, instances.get(view.name))), ...disabled];
   const healthy = views.filter(({ state }) => state === 'connected').length;
   return {
     status: healthLevel(world),
@@ -113,7 +126,7 @@ export function health(world: World, vitals: Vitals): Health {
   };
 }
 
-function serverHealth(view: BackendView): ServerHealth {
+function serverHealth(view: BackendView, instances: readonly InstanceHealth[] | undefined): ServerHealth {
   const { name, state, tags, since, lastConnected, lastError, retryAt, failures, session, notes } = view;
   const connected = state === 'connected';
   return {
@@ -130,8 +143,23 @@ function serverHealth(view: BackendView): ServerHealth {
     ...(session && { inFlight: session.inFlight }),
     ...(session?.pid !== undefined && { pid: session.pid }),
     ...(notes.length > 0 && { notes }),
+    ...(instances && { instances }),
   };
 }
+
+function instancesByBackend({ instances }: World): ReadonlyMap<string, readonly InstanceHealth[]> {
+  const found = new Map<string, InstanceHealth[]>();
+  for (const view of instances.values()) found.set(view.name, [...(found.get(view.name) ?? []), instanceHealth(view)]);
+  return found;
+}
+
+const instanceHealth = ({ instance: { id }, state, session, lastError }: InstanceView): InstanceHealth => ({
+  id,
+  status: state,
+  ...(session?.pid !== undefined && { pid: session.pid }),
+  ...(session && { inFlight: session.inFlight }),
+  ...(lastError && state !== 'connected' && { lastError: lastError.message }),
+});
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 const mebibytes = (bytes: number): number => Math.round((bytes / 1024 / 1024) * 10) / 10;

@@ -1,7 +1,7 @@
 import { createInspector } from '@statelyai/inspect';
 import type { InspectionEvent, Observer } from 'xstate';
 import { asOnemcpError } from '../errors.ts';
-import { type BackendSession, type Items, KINDS, type World } from '../world.ts';
+import { type BackendSession, type Instance, type Items, KINDS, type World } from '../world.ts';
 
 export interface InspectionOptions {
   /** `stately` adds a bridge page to the hosted Stately inspector. */
@@ -243,6 +243,7 @@ function shown(snapshot: unknown, redact: (text: string) => string): Shown {
 /** What of a backend's context is looked at; the machines themselves are none of our business. */
 interface BackendContext {
   readonly spec: { readonly name: string; readonly kind: string; readonly tags: readonly string[] };
+  readonly instance?: Instance | undefined;
   readonly items: Items;
   readonly session: BackendSession | undefined;
   readonly lastError: unknown;
@@ -263,12 +264,14 @@ function shownContext(context: unknown, redact: (text: string) => string): objec
   if ('world' in context && 'alive' in context) {
     const { world, waiting, launching } = context as RootContext;
     const backends = Object.fromEntries([...world.backends].map(([name, { state }]) => [name, state]));
-    return { phase: world.phase, backends, waiting, launching };
+    const instances = Object.fromEntries([...world.instances].map(([id, { state }]) => [id, state]));
+    return { phase: world.phase, backends, ...(world.instances.size > 0 && { instances }), waiting, launching };
   }
   if (!('spec' in context && 'items' in context)) return {};
-  const { spec, items, session, lastError } = context as BackendContext;
+  const { spec, instance, items, session, lastError } = context as BackendContext;
   return {
-    name: spec.name,
+    name: instance?.id ?? spec.name,
+    ...(instance && { instanceOf: spec.name }),
     kind: spec.kind,
     tags: spec.tags,
     ...Object.fromEntries(FACTS.map((fact) => [fact, (context as Record<string, unknown>)[fact]])),

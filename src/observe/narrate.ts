@@ -1,5 +1,5 @@
 import { type Observable, pairwise, type Subscription } from 'rxjs';
-import type { BackendView, World } from '../world.ts';
+import type { BackendView, InstanceView, World } from '../world.ts';
 import type { Log } from './log.ts';
 
 /** One line for each transition worth reading. */
@@ -10,11 +10,21 @@ export function narrate(world$: Observable<World>, log: Log): Subscription {
     for (const view of after.backends.values()) {
       const known = before.backends.get(view.name);
       if (known === view) continue;
-      if (known?.state !== view.state) narrateState(view, known, log);
+      if (known?.state !== view.state) narrateState(view.name, view, known, log);
       if (known?.notes !== view.notes)
         for (const note of view.notes.slice(0, 20)) log('warn', 'backend.note', { message: `${view.name}: ${note}`, backend: view.name });
     }
+    if (before.instances !== after.instances) narrateInstances(before, after, log);
   });
+}
+
+/** Like backends, under their own ids; they come and go. */
+function narrateInstances({ instances: before }: World, { instances: after }: World, log: Log): void {
+  for (const [id, view] of after) {
+    const known = before.get(id);
+    if (known?.state !== view.state) narrateState(id, view, known, log);
+  }
+  for (const [id, view] of before) if (!after.has(id)) narrateState(id, { ...view, state: 'stopped' }, view, log);
 }
 
 function narratePhase({ phase }: World, log: Log): void {
@@ -22,16 +32,14 @@ function narratePhase({ phase }: World, log: Log): void {
   if (phase === 'stopping') log('info', 'gateway.stopping', { message: 'stopping the servers' });
 }
 
-function narrateState(view: BackendView, known: BackendView | undefined, log: Log): void {
-  const { name, state, lastError, items, failures } = view;
+function narrateState(name: string, view: BackendView | InstanceView, known: BackendView | undefined, log: Log): void {
+  const { state, lastError, failures } = view;
   const backend = { backend: name };
   if (state === 'connected') {
     const again = view.connects > 1 ? 'connected again' : 'connected';
-    const counts = (['tools', 'prompts', 'resources'] as const)
-      .filter((kind) => items[kind].length > 0)
-      .map((kind) => `${items[kind].length} ${items[kind].length === 1 ? kind.slice(0, -1) : kind}`);
+    const offer = 'instance' in view ? '' : ` (${offerOf(view)})`;
     log('info', 'backend.connected', {
-      message: `${name}: ${again} in ${view.since - (known?.since ?? view.since)} ms (${counts.join(', ') || 'nothing to offer'})`,
+      message: `${name}: ${again} in ${view.since - (known?.since ?? view.since)} ms${offer}`,
       ...backend,
       pid: view.session?.pid,
     });
@@ -43,4 +51,11 @@ function narrateState(view: BackendView, known: BackendView | undefined, log: Lo
   } else {
     log('debug', `backend.${state}`, { message: `${name}: ${state}`, ...backend });
   }
+}
+
+function offerOf({ items }: BackendView): string {
+  const counts = (['tools', 'prompts', 'resources'] as const)
+    .filter((kind) => items[kind].length > 0)
+    .map((kind) => `${items[kind].length} ${items[kind].length === 1 ? kind.slice(0, -1) : kind}`);
+  return counts.join(', ') || 'nothing to offer';
 }

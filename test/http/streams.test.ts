@@ -1,28 +1,9 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { Outlet, Sink } from '../../src/http/outlet.ts';
 import { createStreams } from '../../src/http/streams.ts';
+import { fakeOutlet } from './outletKit.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
-
-/** An outlet whose other side reads nothing unless `queued` is set back. */
-function fakeOutlet() {
-  const written: string[] = [];
-  const sink: Sink & { queued: number; ended: number; dropped: number } = {
-    write(text) {
-      written.push(text);
-      sink.queued += text.length;
-    },
-    queued: 0,
-    ended: 0,
-    dropped: 0,
-    end: () => void sink.ended++,
-    drop: () => void sink.dropped++,
-    onClose: undefined,
-  };
-  const outlet: Outlet = { whole: () => {}, stream: () => sink };
-  return { outlet, sink, written };
-}
 
 it('a message is one event', () => {
   const { outlet, written } = fakeOutlet();
@@ -34,11 +15,20 @@ it('a client that does not read is dropped at the limit, told nothing more, and 
   const { outlet, sink, written } = fakeOutlet();
   const streams = createStreams({ keepAlive: 1000, queueBytes: 100 });
   const onEnd = vi.fn();
-  const stream = streams.open(outlet, onEnd);
+  const stream = streams.open(outlet, { onEnd });
   for (let n = 0; n < 10; n++) stream.send('x'.repeat(30));
   expect(written).toHaveLength(2);
   expect([sink.dropped, sink.ended, streams.size]).toEqual([1, 0, 0]);
   expect(onEnd).toHaveBeenCalledTimes(1);
+});
+
+it('a single event may be larger than the limit; a client that does not read it is dropped with the next', () => {
+  const { outlet, sink, written } = fakeOutlet();
+  const stream = createStreams({ keepAlive: 1000, queueBytes: 100 }).open(outlet);
+  stream.send('x'.repeat(1_000));
+  expect([written.length, sink.dropped]).toEqual([1, 0]);
+  stream.send('y');
+  expect([written.length, sink.dropped]).toEqual([1, 1]);
 });
 
 it('a client that reads may get any amount', () => {
@@ -57,12 +47,25 @@ it('quiet streams get comments, from one timer that ends with the last of them',
   const stream = streams.open(first.outlet);
   streams.open(second.outlet);
   expect(vi.getTimerCount()).toBe(1);
-  vi.advanceTimersByTime(60_000);
+  for (let n = 0; n < 4; n++) {
+    vi.advanceTimersByTime(15_000);
+    first.sink.queued = second.sink.queued = 0;
+  }
   expect([first.written, second.written].map((list) => list.filter((text) => text === ': keep-alive\n\n').length)).toEqual([4, 4]);
   stream.end();
   expect(first.sink.ended).toBe(1);
-  second.sink.onClose?.();
+  second.sink.onClose?.(false);
   expect([streams.size, vi.getTimerCount()]).toEqual([0, 0]);
+});
+
+it('a client that has something to read gets no comment on top', () => {
+  const { outlet, sink, written } = fakeOutlet();
+  createStreams({ keepAlive: 1000, queueBytes: 1000 }).open(outlet).send('a');
+  vi.advanceTimersByTime(5_000);
+  expect(written).toHaveLength(1);
+  sink.queued = 0;
+  vi.advanceTimersByTime(1_000);
+  expect(written.at(-1)).toBe(': keep-alive\n\n');
 });
 
 it('all end together', () => {

@@ -42,6 +42,7 @@ const open = (transport: Fake, more: { requestTimeout?: number; requestTotalTime
     name: 'fake',
     requestTimeout: 1000,
     requestTotalTimeout: 5000,
+    humanTotalTimeout: 3000,
     clientInfo: { name: 'onemcp', version: '0' },
     log: () => {},
     signal: new AbortController().signal,

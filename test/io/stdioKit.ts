@@ -61,6 +61,8 @@ export function specOf(backend: string | readonly string[], changed: Partial<Std
     namespace: 'it',
     tags: [],
     critical: false,
+    isolation: 'auto',
+    samplingContext: false,
     startTimeout: 30_000,
     requestTimeout: 30_000,
     requestTotalTimeout: 30_000,

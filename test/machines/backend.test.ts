@@ -7,7 +7,7 @@ import { limitsWith } from '../../src/limits.ts';
 import { type BackendInput, backendMachine, backendView } from '../../src/machines/backend.ts';
 import { fakeSession, flush, tool } from '../support/fakeWorld.ts';
 import { expectGolden } from '../support/golden.ts';
-import { exit, fakeIo, opened, specOf } from '../support/machines.ts';
+import { exit, fakeIo, instanceOf, opened, specOf } from '../support/machines.ts';
 import { verifies } from '../support/verifies.ts';
 
 type Snapshot = SnapshotFrom<typeof backendMachine>;
@@ -335,6 +335,37 @@ describe('a connected backend', () => {
     const previous = { ...createBackend().view(), items: opened({ tools: [tool('t')] }).items, failures: 3, connects: 2, settled: true };
     const { view } = createBackend({ patch: { generation: 4, previous } });
     expect(view()).toMatchObject({ generation: 4, items: previous.items, failures: 3, connects: 2, settled: true, state: 'idle' });
+  });
+});
+
+describe('an instance of a backend', () => {
+  const instance = instanceOf('a', 'client-7', { client: 'client-7', capabilities: { roots: {} } });
+
+  it('is opened, watched and closed under its own id, and shows whose it is', async () => {
+    const backend = createBackend({ patch: { instance } });
+    backend.actor.send({ type: 'START' });
+    backend.io.openOf('a@client-7').resolve(opened());
+    await flush();
+    expect(backend.view()).toMatchObject({ name: 'a', state: 'connected', instance });
+    expect(backend.io.isLive('a@client-7')).toBe(true);
+    backend.io.say('a@client-7', { type: 'CLOSED', error: exit('a') });
+    await flush();
+    expect([backend.view().state, backend.io.order]).toEqual(['retrying', ['open a@client-7', 'close a@client-7']]);
+    backend.actor.send({ type: 'STOP' });
+    await flush();
+    expect(backend.io.order).toEqual(['open a@client-7', 'close a@client-7', 'close a@client-7']);
+  });
+
+  it('blames its backend for its failures: that is the name clients know', async () => {
+    const backend = createBackend({ patch: { instance } });
+    backend.actor.send({ type: 'START' });
+    backend.clock.increment(30_000);
+    await flush();
+    expect(backend.view().lastError).toMatchObject({ message: '"a" was not ready within 30 s of its start', data: { server: 'a' } });
+  });
+
+  it('is what the view of a first connection says nothing of', () => {
+    expect(createBackend().view()).not.toHaveProperty('instance');
   });
 });
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { watchSession } from '../../src/actors/live.ts';
+import { watchEnd, watchSession } from '../../src/actors/live.ts';
 import { OnemcpError } from '../../src/errors.ts';
 import { limitsWith } from '../../src/limits.ts';
 import type { BackendEvent } from '../../src/machines/backend.ts';
@@ -118,5 +118,35 @@ describe('a connected backend', () => {
     session.emit({ type: 'closed', error: exit('a') });
     await pass(10_000);
     expect([events, session.received.length, vi.getTimerCount()]).toEqual([[], 1, 0]);
+  });
+});
+
+describe('a connected instance', () => {
+  const watchInstance = () => {
+    const session = fakeSession();
+    const events: BackendEvent[] = [];
+    return { session, events, end: watchEnd(session, (event) => events.push(event)) };
+  };
+
+  it('whose session ends is CLOSED with its error', () => {
+    const { session, events } = watchInstance();
+    const error = exit('a');
+    session.emit({ type: 'closed', error });
+    expect(events).toEqual([{ type: 'CLOSED', error }]);
+  });
+
+  it('is asked for no list, whatever changes: lists come from the first connection', async () => {
+    const { session, events } = watchInstance();
+    session.emit(changed);
+    session.emit({ type: 'reset' });
+    await pass(60_000);
+    expect([session.received, events]).toEqual([[], []]);
+  });
+
+  it('is heard no more when the watching has ended', () => {
+    const { session, events, end } = watchInstance();
+    end();
+    session.emit({ type: 'closed', error: exit('a') });
+    expect(events).toEqual([]);
   });
 });

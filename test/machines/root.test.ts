@@ -488,8 +488,8 @@ function forBad(bad: AnyActorLogic, good: AnyActorLogic): AnyActorLogic {
   const chosen = new WeakMap<object, AnyActorLogic>();
   const of = (scope: AnyActorScope) => chosen.get(scope.self) as AnyActorLogic;
   return {
-    getInitialSnapshot(scope: AnyActorScope, input: { spec?: { name: string }; name?: string }) {
-      chosen.set(scope.self, (input.spec?.name ?? input.name) === 'bad' ? bad : good);
+    getInitialSnapshot(scope: AnyActorScope, input: { spec?: { name: string }; id?: string }) {
+      chosen.set(scope.self, (input.spec?.name ?? input.id) === 'bad' ? bad : good);
       return of(scope).getInitialSnapshot(scope, input as never);
     },
     start: (snapshot: never, scope: AnyActorScope) => of(scope).start?.(snapshot, scope),

@@ -23,7 +23,15 @@ import { verifies } from '../support/verifies.ts';
 const child = (name: string, generation = 0): Child => ({ spec: specOf(name), generation });
 const rosterOf = (patch: Partial<Roster> & { phase?: Phase; views?: readonly BackendView[] } = {}): Roster => {
   const { phase = 'running', views = [], ...rest } = patch;
-  return { world: worldOf(views, { phase }), alive: new Map(), waiting: [], launching: [], respawns: new Map(), ...rest };
+  return {
+    world: worldOf(views, { phase }),
+    alive: new Map(),
+    waiting: [],
+    launching: [],
+    respawns: new Map(),
+    needed: new Map(),
+    ...rest,
+  };
 };
 const alive = (...ids: ChildId[]) => new Map(ids.map((id) => [id, child(id.split('#')[0] as string, Number(id.split('#')[1]))]));
 const typesOf = ([, effects]: Decision) => effects.map((effect) => ('id' in effect ? `${effect.type} ${effect.id}` : effect.type));

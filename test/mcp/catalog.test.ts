@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { OnemcpError, WireError } from '../../src/errors.ts';
 import { type Limits, limitsWith } from '../../src/limits.ts';
-import { type FetchOptions, fetchItems } from '../../src/mcp/catalog.ts';
+import { afterFailure, type FetchOptions, fetchItems, shortcomingOf } from '../../src/mcp/catalog.ts';
 import { type Items, type Json, type Kind, NO_ITEMS } from '../../src/world.ts';
 import { codeOf, type FakeSessionOptions, fakeSession, type Received, tool } from '../support/fakeWorld.ts';
 import { verifies } from '../support/verifies.ts';
@@ -83,13 +83,31 @@ describe('the lists of a backend', () => {
     expect(session.received).toHaveLength(3);
   });
 
-  it('end after list.maxPages and list.maxItems', async () => {
+  it.each<[Partial<Limits>, number, string]>([
+    [{ 'list.maxPages': 4 }, 8, 'it has more than 4 pages (list.maxPages)'],
+    [{ 'list.maxItems': 5 }, 6, 'it has more than 5 items (list.maxItems)'],
+    // One page of it is 94 bytes as JSON text.
+    [{ 'list.maxBytes': 188 }, 4, 'it has more than 188 bytes (list.maxBytes)'],
+    [{ 'list.maxBytes': 189 }, 6, 'it has more than 189 bytes (list.maxBytes)'],
+  ])('end at the limit %o with what was read, whatever was there before', async (limits, count, why) => {
     let page = 0;
-    const endless = () => toolsOf(() => ({ tools: [tool(`t${++page}`), tool(`u${page}`)], nextCursor: `c${page}` }));
-    const byPages = await fetch(endless(), { limits: { 'list.maxPages': 4 } });
-    expect([byPages.items.tools.length, byPages.notes]).toEqual([8, ['tools/list was cut: it has more than 4 pages']]);
-    const byItems = await fetch(endless(), { limits: { 'list.maxItems': 5 } });
-    expect([byItems.items.tools.length, byItems.notes]).toEqual([6, ['tools/list was cut: it has more than 5 items']]);
+    const session = toolsOf(() => ({ tools: [tool(`é${++page}`), tool(`u${page}`)], nextCursor: `c${page}` }));
+    expect(Buffer.byteLength(JSON.stringify([tool('é1'), tool('u1')]))).toBe(94);
+    const { items, notes } = await fetch(session, { limits, previous: { tools: [tool('old')] } });
+    expect([items.tools.length, notes]).toEqual([count, [`tools/list was cut: ${why}`]]);
+  });
+
+  it('of one page are not measured: what has arrived is kept', async () => {
+    const session = pages({ first: { tools: [tool('a'), tool('b')] } });
+    const { items, notes } = await fetch(session, { limits: { 'list.maxBytes': 1, 'list.maxItems': 1, 'list.maxPages': 1 } });
+    expect([names(items.tools), notes]).toEqual([['a', 'b'], []]);
+  });
+
+  it('say that they were cut although many of their items are bad', async () => {
+    const session = toolsOf(() => ({ tools: [...Array.from({ length: 50 }, () => 5), tool('good')], nextCursor: 'again' }));
+    const { notes } = await fetch(session);
+    expect(notes[0]).toBe('tools/list was cut: its cursors repeat (cursor-loop)');
+    expect(shortcomingOf('tools', notes)).toBe('cursor-loop');
   });
 
   it(verifies('B26', 'are given listTimeout, silent or not'), async () => {
@@ -114,6 +132,80 @@ describe('the lists of a backend', () => {
     const session = fakeSession({ answer: () => ({ tools: [tool('b')] }) });
     const { items } = await fetch(session, { previous, kinds: ['tools'] });
     expect([names(items.tools), items.prompts === previous.prompts, session.received.length]).toEqual([['b'], true, 1]);
+  });
+});
+
+describe('a list whose pages take too long', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+  /** Each page takes 400 ms; the third is never sent when there is a second of time. */
+  const slow = () => {
+    let page = 0;
+    return toolsOf(() => {
+      vi.advanceTimersByTime(400);
+      return { tools: [tool(`t${++page}`)], nextCursor: `c${page}` };
+    });
+  };
+  const limits = { 'list.totalTimeout': 1_000, listTimeout: 700 };
+  const note = 'tools/list failed on page 4: all its pages took longer than 1000 ms (list.totalTimeout)';
+
+  it('keeps what was read when there is nothing older', async () => {
+    const session = slow();
+    const { items, notes } = await fetch(session, { limits });
+    expect([names(items.tools), notes]).toEqual([['t1', 't2', 't3'], [note]]);
+    expect(session.received.map(({ options }) => options.totalTimeoutMs)).toEqual([700, 600, 200]);
+  });
+
+  it('keeps the older list: the backend may be faster next time', async () => {
+    const previous = { tools: [tool('old1'), tool('old2')] };
+    const { items, notes } = await fetch(slow(), { limits, previous });
+    expect([items.tools === previous.tools, notes]).toEqual([true, [note]]);
+  });
+
+  it('names the limit although the page in flight failed for it', async () => {
+    const session = toolsOf(({ params }) => {
+      if (!params) return { tools: [tool('a')], nextCursor: '2' };
+      vi.advanceTimersByTime(1_000);
+      throw new OnemcpError('timeout', 'silent');
+    });
+    expect((await fetch(session, { limits })).notes).toEqual([note.replace('page 4', 'page 2')]);
+  });
+
+  it('fails like any other when nothing was read', async () => {
+    const session = toolsOf(() => {
+      vi.advanceTimersByTime(400);
+      return { tools: [], nextCursor: `${performance.now()}` };
+    });
+    const error = (await fetch(session, { limits }).catch((thrown: unknown) => thrown)) as Error;
+    expect([codeOf(error), error.message]).toEqual(['timeout', 'all its pages took longer than 1000 ms (list.totalTimeout)']);
+  });
+});
+
+describe('what is missing of a list', () => {
+  const cut = 'resources/list was cut: it has more than 5 items (list.maxItems)';
+  const loop = 'tools/list was cut: its cursors repeat (cursor-loop)';
+
+  it('is read from its own notes', () => {
+    const notes = [
+      'prompts/list: an item was left out: it is not an object',
+      cut,
+      loop,
+      'resources/templates/list is advertised but not implemented',
+    ];
+    const found = (['tools', 'prompts', 'resources', 'templates'] as const).map((kind) => shortcomingOf(kind, notes));
+    expect(found).toEqual(['cursor-loop', undefined, 'list-cut', undefined]);
+  });
+
+  it('is all of it, or all that is new, after a failure', async () => {
+    const known = { items: NO_ITEMS, notes: [cut, loop] };
+    const { notes } = afterFailure(known, ['tools'], new Error('gone'));
+    expect([shortcomingOf('tools', notes), shortcomingOf('resources', notes)]).toEqual(['list-failed', 'list-cut']);
+    const torn = await fetch(toolsOf(({ params }) => (params ? Promise.reject(wire(-32603)) : { tools: [tool('a')], nextCursor: '2' })));
+    expect(shortcomingOf('tools', torn.notes)).toBe('list-failed');
   });
 });
 

@@ -9,7 +9,7 @@ function connect(gateway = fakeGateway([])) {
   const written: Json[] = [];
   const connection = createConnection({ context: gateway.context, methods: gateway.methods, onBug: gateway.onBug }, (text) => {
     expect(text).not.toContain('\n');
-    written.push(JSON.parse(text) as Json);
+    return written.push(JSON.parse(text) as Json) > 0;
   });
   const receive = (message: Json) => connection.receive(JSON.stringify({ jsonrpc: '2.0', ...message }));
   return { connection, written, receive };
@@ -84,6 +84,67 @@ describe('a client on a channel of its own', () => {
     for (const id of [1, 2]) receive({ id, method: 'tools/call', params: { name: 'a__t' } });
     connection.close();
     expect(signals).toEqual([true, true]);
+  });
+
+  it(verifies('I123', 'may send batches if it speaks 2025-03-26, and gets one array when all is answered'), async () => {
+    const answered = deferred<Json>();
+    const session = fakeSession({ answer: () => answered.promise });
+    const { connection, written, receive } = connect(fakeGateway([viewOf('a', { session, items: { tools: [tool('t')] } })]));
+    const request = (id: unknown, method: string, params: Json = {}) => ({ jsonrpc: '2.0', id, method, params });
+    const batch = (...elements: unknown[]) => connection.receive(JSON.stringify(elements));
+    batch(request(1, 'initialize', { protocolVersion: '2025-03-26' }));
+    receive({ id: 0, method: 'initialize', params: { protocolVersion: '2025-03-26' } });
+    batch(request('c', 'tools/call', { name: 'a__t' }), 7, { jsonrpc: '2.0', method: 'notifications/initialized' }, request('p', 'ping'));
+    batch({ jsonrpc: '2.0', method: 'notifications/initialized' }, { jsonrpc: '2.0', id: 9, result: {} });
+    batch();
+    await flush();
+    expect(written.map(({ id, error }) => [id, (error as Json | undefined)?.code])).toEqual([
+      [null, -32600],
+      [0, undefined],
+      [null, -32600],
+    ]);
+    answered.resolve({ ok: true });
+    await flush();
+    const answers = written[3] as unknown as Json[];
+    expect(answers.map(({ id, result }) => [id, result])).toEqual([
+      [null, undefined],
+      ['p', {}],
+      ['c', { ok: true }],
+    ]);
+  });
+
+  it(verifies('I123', 'may send no batch otherwise, and none that is too long'), () => {
+    const long = JSON.stringify(Array(3).fill({ jsonrpc: '2.0', id: 1, method: 'ping' }));
+    const refusals = ['2025-06-18', '2025-03-26'].map((protocolVersion) => {
+      const { connection, written, receive } = connect(fakeGateway([], { limits: { 'session.maxInFlight': 2 } }));
+      receive({ id: 0, method: 'initialize', params: { protocolVersion } });
+      connection.receive(long);
+      return written[1]?.error as Json;
+    });
+    expect(refusals).toEqual([
+      { code: -32600, message: expect.stringContaining('not accepted in this session') },
+      { code: -32600, message: expect.stringMatching(/at most 2 .*maxInFlight/) },
+    ]);
+  });
+
+  it('is asked on its channel, and its answer arrives', async () => {
+    const gateway = fakeGateway([]);
+    const { written, receive } = connect(gateway);
+    receive({ id: 0, method: 'initialize', params: { capabilities: { roots: {} } } });
+    const [client] = gateway.context.clients;
+    const answer = client?.ask('roots/list', {}, { signal: new AbortController().signal, timeoutMs: 1000 });
+    receive({ id: written[1]?.id, result: { roots: [] } });
+    expect(await answer).toEqual({ roots: [] });
+  });
+
+  it('that nobody reads any more is not asked', async () => {
+    const gateway = fakeGateway([]);
+    const { context, methods, onBug } = gateway;
+    const connection = createConnection({ context, methods, onBug }, () => false);
+    connection.receive('{"jsonrpc":"2.0","id":0,"method":"initialize"}');
+    const [client] = context.clients;
+    const answer = client?.ask('roots/list', {}, { signal: new AbortController().signal, timeoutMs: 1000 });
+    await expect(answer).rejects.toMatchObject({ code: 'connection_failed' });
   });
 
   it('may go before it began', () => {

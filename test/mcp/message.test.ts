@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseMessage } from '../../src/mcp/message.ts';
+import { checkMessage, parseMessage } from '../../src/mcp/message.ts';
 import { verifies } from '../support/verifies.ts';
 
 const flaw = (text: string, depth = 256) => {
   const parsed = parseMessage(text, depth);
-  return parsed.ok ? 'accepted' : [parsed.error.rpcCode, parsed.id];
+  return parsed.kind === 'bad' ? [parsed.error.rpcCode, parsed.id] : 'accepted';
 };
 
 describe('a message of a client', () => {
@@ -16,14 +16,13 @@ describe('a message of a client', () => {
     ['{"jsonrpc":"2.0","id":1,"result":{}}'],
     ['{"jsonrpc":"2.0","id":0,"method":"x","unknown":[1]}'],
   ])('is accepted: %s', (text) => {
-    expect(parseMessage(text, 256)).toEqual({ ok: true, message: JSON.parse(text) });
+    expect(parseMessage(text, 256)).toEqual({ kind: 'one', message: JSON.parse(text) });
   });
 
   it.each([
     ['{', -32700, null],
     ['', -32700, null],
     ['[]', -32600, null],
-    ['[{"jsonrpc":"2.0","id":1,"method":"ping"}]', -32600, null],
     ['1', -32600, null],
     ['null', -32600, null],
     ['{}', -32600, null],
@@ -48,7 +47,14 @@ describe('a message of a client', () => {
 
   it(verifies('E69', 'keeps the type of its id'), () => {
     const ids = ['1', '"1"'].map((id) => parseMessage(`{"jsonrpc":"2.0","id":${id},"method":"ping"}`, 256));
-    expect(ids.map((parsed) => parsed.ok && parsed.message.id)).toEqual([1, '1']);
+    expect(ids.map((parsed) => parsed.kind === 'one' && parsed.message.id)).toEqual([1, '1']);
+  });
+
+  it('may come in a batch, whose elements are checked one by one', () => {
+    const parsed = parseMessage('[{"jsonrpc":"2.0","id":1,"method":"ping"},[],7]', 256);
+    const checked = parsed.kind === 'batch' ? parsed.elements.map(checkMessage) : [];
+    expect(checked.map(({ kind }) => kind)).toEqual(['one', 'bad', 'bad']);
+    expect(flaw(`[${'['.repeat(300)}${']'.repeat(300)}]`)).toEqual([-32700, null]);
   });
 
   it('never makes the parser throw', () => {
@@ -71,7 +77,8 @@ describe('a message of a client', () => {
     fc.assert(
       fc.property(text, (input) => {
         const parsed = parseMessage(input, 16);
-        if (parsed.ok) expect(parsed.message.jsonrpc).toBe('2.0');
+        if (parsed.kind === 'one') expect(parsed.message.jsonrpc).toBe('2.0');
+        else if (parsed.kind === 'batch') expect(parsed.elements.length).toBeGreaterThan(0);
         else expect([-32700, -32600]).toContain(parsed.error.rpcCode);
       }),
       { numRuns: 1000 },

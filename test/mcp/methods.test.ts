@@ -48,9 +48,37 @@ describe('initialize', () => {
   it(verifies(['A1', 'A13'], 'counts a backend that was never seen as able to do everything'), () => {
     expect(opening({}, never)).toEqual({
       protocolVersion: '2025-11-25',
-      capabilities: { tools: { listChanged: true }, prompts: { listChanged: true }, resources: { listChanged: true }, completions: {} },
+      capabilities: {
+        tools: { listChanged: true },
+        prompts: { listChanged: true },
+        resources: { listChanged: true, subscribe: true },
+        logging: {},
+        completions: {},
+      },
       serverInfo: { name: 'onemcp', version: '1.2.3' },
     });
+  });
+
+  it(
+    verifies('A14', 'offers MCP Apps with the mimeTypes of all servers, and other extensions only of the server they are let through to'),
+    () => {
+      const ui = (mimeTypes: string[], more = {}) => ({
+        extensions: { 'io.modelcontextprotocol/ui': { mimeTypes }, 'com.acme/x': { from: mimeTypes[0] }, ...more },
+      });
+      const views = [
+        viewOf('a', { session: fakeSession({ capabilities: ui(['text/a', 'text/both']) }) }),
+        viewOf('b', { session: fakeSession({ capabilities: ui(['text/b', 'text/both'], { 'com.acme/unknown': {} }) }) }),
+      ];
+      const { opening: result } = fakeClient(fakeGateway(views, { extensions: { 'com.acme/x': 'b' } }));
+      expect((result.capabilities as Json).extensions).toEqual({
+        'io.modelcontextprotocol/ui': { mimeTypes: ['text/a', 'text/both', 'text/b'] },
+        'com.acme/x': { from: 'text/b' },
+      });
+    },
+  );
+
+  it('offers no completions to a client of 2024-11-05, which does not know that capability', () => {
+    expect(opening({ protocolVersion: '2024-11-05' }, never).capabilities).not.toHaveProperty('completions');
   });
 
   it(verifies('A12', 'offers only what some known backend can do'), () => {
@@ -561,5 +589,17 @@ describe('completion/complete', () => {
   ])('of the unknown reference %j is -32602', async (ref) => {
     const { client } = withBackend(() => ({}), { items });
     expect((await complete(client, ref)).error.code).toBe(-32602);
+  });
+});
+
+describe('a method of an extension', () => {
+  it(verifies('L156', 'reaches only the server it is let through to, as it is'), async () => {
+    const [x, y] = [fakeSession({ answer: () => ({ found: 1 }) }), fakeSession()];
+    const views = [viewOf('x', { session: x }), viewOf('y', { session: y })];
+    const client = fakeClient(fakeGateway(views, { extensions: { 'com.acme/find': 'x' } }));
+    expect((await client.ask('com.acme/find/now', { q: 1 })).result).toEqual({ found: 1 });
+    expect(x.received).toMatchObject([{ method: 'com.acme/find/now', params: { q: 1 } }]);
+    expect((await client.ask('com.acme/finder')).error.code).toBe(-32601);
+    expect(y.received).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { exposeName, namespaceOf } from '../../src/mcp/names.ts';
+import { exposeName, splitName } from '../../src/mcp/names.ts';
 import { verifies } from '../support/verifies.ts';
 
 const NOTHING = new Set<string>();
@@ -56,6 +56,13 @@ describe('an exposed name', () => {
     expect(exposeName('srv', 'x'.repeat(60), 32, NOTHING)).toHaveLength(32);
   });
 
+  it(verifies('C42', 'tells two backends apart although the limit leaves no room for their namespaces'), () => {
+    const [a, b] = ['a', 'b'].map((end) => exposeName('x'.repeat(31) + end, 'search', 32, NOTHING)) as [string, string];
+    expect([a.length, b.length]).toEqual([32, 32]);
+    expect(a).not.toBe(b);
+    expect(exposeName('srv', 'search', 1, NOTHING)).toMatch(/^_[a-z2-7]{6}$/);
+  });
+
   it(verifies('C43', 'is unique within its backend'), () => {
     fc.assert(
       fc.property(namespace, fc.uniqueArray(original, { maxLength: 30 }), (space, names) => {
@@ -81,6 +88,13 @@ describe('an exposed name', () => {
   });
 });
 
-it('the namespace in an exposed name is what stands before the first separator', () => {
-  expect(['a__b', 'a-b__c__d', 'a_b', '__a', '', 'a__'].map(namespaceOf)).toEqual(['a', 'a-b', undefined, undefined, undefined, 'a']);
+it('an exposed name is taken apart at the first separator', () => {
+  expect(['a__b', 'a-b__c__d', 'a_b', '__a', '', 'a__'].map(splitName)).toEqual([
+    { namespace: 'a', rest: 'b' },
+    { namespace: 'a-b', rest: 'c__d' },
+    undefined,
+    undefined,
+    undefined,
+    { namespace: 'a', rest: '' },
+  ]);
 });

@@ -1,8 +1,10 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { OnemcpError } from '../../src/errors.ts';
-import { ownerOfName, ownerOfUri } from '../../src/mcp/owner.ts';
+import { originalArguments, ownerOfName, ownerOfUri, unlistedOwner } from '../../src/mcp/owner.ts';
 import { linkExposer, rewritePromptResult, rewriteReadResult, rewriteToolResult } from '../../src/mcp/rewrite.ts';
-import { fakeGateway, tool, viewOf } from '../support/fakeWorld.ts';
+import type { Json } from '../../src/world.ts';
+import { fakeGateway, tool, viewOf, worldOf } from '../support/fakeWorld.ts';
 import { verifies } from '../support/verifies.ts';
 
 const caught = (run: () => unknown): OnemcpError => {
@@ -47,6 +49,93 @@ describe('the owner of a name', () => {
 
   it.each(['nothing', 'a__nothing', '', 'constructor', '__proto__'])('%j is nobody', (name) => {
     expect(ownerOfName('tools', name, view)).toBeUndefined();
+  });
+});
+
+describe('a bare name', () => {
+  it(verifies('C47', 'is routed exactly when one server has it, with or without a change in its exposed form'), () => {
+    const names = fc.subarray(['search', 'x.y', 'a__search', 'b__x', 'y'.repeat(80)]);
+    fc.assert(
+      fc.property(fc.record({ a: names, b: names, c: names }), fc.constantFrom('search', 'x.y', 'y'.repeat(80)), (owned, bare) => {
+        const views = Object.entries(owned).map(([name, list], index) =>
+          viewOf(name, { state: index === 1 ? 'retrying' : 'connected', items: { tools: list.map((each) => tool(each)) } }),
+        );
+        const { context } = fakeGateway(views);
+        const owners = Object.entries(owned).filter(([, list]) => list.includes(bare));
+        const find = () => ownerOfName('tools', bare, context.view(context.world()));
+        if (owners.length > 1) expect(caught(find).message).toContain('several servers have it');
+        else expect(find()).toEqual(owners[0] && { backend: owners[0][0], name: bare });
+      }),
+    );
+  });
+
+  it(verifies('C44', 'never hides an exposed name'), () => {
+    const { context } = fakeGateway([viewOf('a', { items: { tools: [tool('b__x')] } }), viewOf('b', { items: { tools: [tool('x')] } })]);
+    expect(ownerOfName('tools', 'b__x', context.view(context.world()))).toEqual({ backend: 'b', name: 'x' });
+  });
+});
+
+describe('the owner of a name that is in no list', () => {
+  const always = { prefix: 'always', maxLength: 64 } as const;
+  const never = { prefix: 'never', maxLength: 64 } as const;
+  const world = worldOf([
+    viewOf('own', { isolation: 'session' }),
+    viewOf('My Own', { namespace: 'my-own', isolation: 'principal' }),
+    viewOf('down', { isolation: 'session', state: 'retrying' }),
+    viewOf('shared', { isolation: 'shared' }),
+    viewOf('auto'),
+  ]);
+
+  it.each([
+    ['own__x', { backend: 'own', name: 'x' }],
+    ['own__x__y', { backend: 'own', name: 'x__y' }],
+    ['my-own__x', { backend: 'My Own', name: 'x' }],
+    ['down__x', undefined],
+    ['shared__x', undefined],
+    ['auto__x', undefined],
+    ['nobody__x', undefined],
+    ['Own__x', undefined],
+    ['own__', undefined],
+    ['x', undefined],
+    ['', undefined],
+  ])('%j is %j', (name, route) => {
+    expect(unlistedOwner(name, world, always)).toEqual(route);
+  });
+
+  it('is with transparent naming the only server that serves clients on their own', () => {
+    expect(unlistedOwner('x', world, never)).toBeUndefined();
+    const one = worldOf([
+      viewOf('shared'),
+      viewOf('own', { isolation: 'session' }),
+      viewOf('down', { isolation: 'session', state: 'error' }),
+    ]);
+    expect(unlistedOwner('own__x', one, never)).toEqual({ backend: 'own', name: 'own__x' });
+    expect(unlistedOwner('', one, never)).toBeUndefined();
+    expect(unlistedOwner('x', worldOf([viewOf('shared')]), never)).toBeUndefined();
+  });
+});
+
+describe('arguments with URIs', () => {
+  const route = { backend: 'a', name: 't', uriArguments: ['link', 'links', 'absent'] };
+
+  it('are those of the backend where its schema says so; all else stays', () => {
+    const given = {
+      link: 'ui://A/w',
+      links: ['onemcp://a/file:///x', 'ui://b/w', 'ui://w', 'https://e/x', 7, null],
+      other: 'ui://a/w',
+      deep: { link: 'ui://a/w' },
+    };
+    const before = structuredClone(given);
+    expect(originalArguments(given, route, 'A')).toEqual({
+      ...given,
+      link: 'ui://w',
+      links: ['file:///x', 'ui://b/w', 'ui://w', 'https://e/x', 7, null],
+    });
+    expect(given).toEqual(before);
+  });
+
+  it.each([undefined, null, 'x', [1], { link: 5 }, { link: null }, { link: {} }])('that are something else stay: %j', (given) => {
+    expect(originalArguments(given, route, 'A')).toEqual(given);
   });
 });
 
@@ -97,6 +186,38 @@ describe('the owner of a URI', () => {
     const { context } = make();
     linkExposer({ name: 'b', namespace: 'b' }, false, context.handedOut)('https://cdn/x');
     expect(ownerOfUri('https://cdn/x', context)).toEqual({ backend: 'b', name: 'https://cdn/x' });
+  });
+
+  it('is the one whose tool points to it: UI resources need not be listed', () => {
+    const pointing = (_meta: Json) => ({ items: { tools: [tool('t', { _meta })] } });
+    const views = [viewOf('a', pointing({ ui: { resourceUri: 'ui://new' } })), viewOf('b', pointing({ 'ui/resourceUri': 'ui://old' }))];
+    for (const prefix of ['always', 'never'] as const) {
+      const { context } = fakeGateway(views, { prefix });
+      expect(ownerOfUri('ui://new', context)).toEqual({ backend: 'a', name: 'ui://new' });
+      expect(ownerOfUri('ui://old', context)).toEqual({ backend: 'b', name: 'ui://old' });
+      expect(caught(() => ownerOfUri('ui://none', context)).code).toBe('unknown_resource');
+    }
+    const both = fakeGateway(['a', 'b'].map((name) => viewOf(name, pointing({ ui: { resourceUri: 'ui://same' } }))));
+    expect(caught(() => ownerOfUri('ui://same', both.context)).data?.candidates).toEqual(['a', 'b']);
+  });
+
+  it('of a data: URI is nobody, even if one lists it: it is its own content', () => {
+    const items = { resources: [{ uri: 'data:,x' }] };
+    for (const prefix of ['always', 'never'] as const) {
+      const { context } = fakeGateway([viewOf('a', { items })], { prefix });
+      expect(caught(() => ownerOfUri('data:,x', context)).rpcCode).toBe(-32002);
+    }
+  });
+
+  it('of a file on a host that is named like a server is the one that lists it', () => {
+    const { context } = fakeGateway([viewOf('a'), viewOf('b', { items: { resources: [{ uri: 'file://a/share' }] } })]);
+    expect(ownerOfUri('file://a/share', context)).toEqual({ backend: 'b', name: 'file://a/share' });
+  });
+
+  it('is the one in the namespace, whatever another lists under just this URI', () => {
+    const { context } = fakeGateway([viewOf('a', { items: { resources: [{ uri: 'db://b/x' }] } }), viewOf('b')]);
+    expect(ownerOfUri('db://b/x', context)).toEqual({ backend: 'b', name: 'db://x' });
+    expect(ownerOfUri('db://a/b/x', context)).toEqual({ backend: 'a', name: 'db://b/x' });
   });
 
   it('is nobody when two handed the same URI out: a guess could reach the wrong server', () => {

@@ -69,6 +69,7 @@ describe('pages', () => {
     return {
       items: all.map(([backend, name]) => ({ name: `${backend}__${name}` })),
       routes: new Map(all.map(([backend, name]) => [`${backend}__${name}`, { backend, name }])),
+      hidden: [],
     };
   };
   /** Every name of a walk, with the lists changing after the first page. */
@@ -77,7 +78,7 @@ describe('pages', () => {
     let position: ReturnType<typeof pageAfter>['next'];
     for (let page = 0; page < 100; page++) {
       const ids = page === 0 ? first : later;
-      const { items, next } = pageAfter(listOf(ids), { backends: Object.keys(ids), position, size });
+      const { items, next } = pageAfter(listOf(ids), { backends: Object.keys(ids), position, size, bytes: 1e9 });
       names.push(...items.map(({ name }) => name as string));
       if (!next) return names;
       position = next;
@@ -124,8 +125,27 @@ describe('pages', () => {
     fc.assert(property, { numRuns: 500 });
   });
 
+  it('cover a list exactly, whatever their bytes: each has one item at least, and no more than fit', () => {
+    fc.assert(
+      fc.property(ids, fc.integer({ min: 1, max: 200 }), (list, bytes) => {
+        const view = listOf({ a: list });
+        const names: unknown[] = [];
+        let position: ReturnType<typeof pageAfter>['next'];
+        do {
+          const page = pageAfter(view, { backends: ['a'], position, size: 1_000, bytes });
+          names.push(...page.items.map(({ name }) => name));
+          if (list.length > 0) expect(page.items.length).toBeGreaterThan(0);
+          if (page.items.length > 1)
+            expect(Buffer.byteLength(page.items.map((item) => JSON.stringify(item)).join(''))).toBeLessThanOrEqual(bytes);
+          position = page.next;
+        } while (position);
+        expect(names).toEqual(namesIn({ a: list }));
+      }),
+    );
+  });
+
   it('of an empty list is one, without a cursor', () => {
-    expect(pageAfter({ items: [], routes: new Map() }, { backends: [], position: undefined, size: 10 })).toEqual({
+    expect(pageAfter({ items: [], routes: new Map(), hidden: [] }, { backends: [], position: undefined, size: 10, bytes: 1 })).toEqual({
       items: [],
       next: undefined,
     });

@@ -308,7 +308,7 @@ describe('a changed list', () => {
       context: gateway.context,
       methods: gateway.methods,
       onBug: gateway.onBug,
-      send: (message: JsonRpcMessage) => void sent.push(message),
+      send: (message: JsonRpcMessage) => sent.push(message) > 0,
     };
     const { session } = createSession({ jsonrpc: '2.0', id: 0, method: 'initialize' }, ports);
     gateway.set(withTools('u'));

@@ -1,3 +1,4 @@
+import { UriTemplate } from '@modelcontextprotocol/sdk/shared/uriTemplate.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { exposeTemplate, exposeUri, resolveUri, templateMatches } from '../../src/mcp/uri.ts';
@@ -20,6 +21,15 @@ describe('a URI of a backend', () => {
     ['just text', 'onemcp://files/just text'],
     ['onemcp://inner/file:///x', 'onemcp://files/onemcp://inner/file:///x'],
     ['git+ssh://host/x', 'git+ssh://files/host/x'],
+    ['db://host?x=1#y', 'db://files/host?x=1#y'],
+    ['db://user:pw@[::1]:80/p', 'db://files/user:pw@[::1]:80/p'],
+    ['db://files/x', 'db://files/files/x'],
+    ['skill://a/../../b/%2e%2E//c', 'skill://files/a/../../b/%2e%2E//c'],
+    ['db://\u00fc\ud83d\ude00/\n', 'db://files/\u00fc\ud83d\ude00/\n'],
+    ['a:b://c', 'onemcp://files/a:b://c'],
+    ['//host/x', 'onemcp://files///host/x'],
+    ['mailto:a@b', 'onemcp://files/mailto:a@b'],
+    ['onemcp:x', 'onemcp://files/onemcp:x'],
   ])('%j is exposed as %j, and leads back', (uri, exposed) => {
     expect(exposeUri('files', uri)).toBe(exposed);
     expect(resolveUri(exposed, BACKENDS)).toEqual({ backend: 'My Files', uri });
@@ -73,7 +83,49 @@ describe('a URI of a backend', () => {
     expect(resolveUri('ui://FILES/w', BACKENDS)).toEqual({ backend: 'My Files', uri: 'ui://w' });
   });
 
-  it.each(['ui://nobody/x', 'ui://files', 'ui:///x', 'nothing', ''])('%j belongs to nobody', (uri) => {
+  it('has a form of its own for each backend and each URI', () => {
+    const piece = fc.constantFrom('a', 'b', 'A', 'files', '/', '//', ':', 'onemcp', 'file', 'db', '?', '#', '%2F');
+    const text = fc.array(piece, { minLength: 1, maxLength: 6 }).map((pieces) => pieces.join(''));
+    const owned = fc.uniqueArray(fc.tuple(fc.constantFrom('files', 'b', 'a-1'), text), { selector: String, maxLength: 40 });
+    fc.assert(
+      fc.property(owned, (all) => {
+        const own = all.filter(([, uri]) => !/^(https?|data):/i.test(uri));
+        expect(new Set(own.map(([space, uri]) => exposeUri(space, uri))).size).toBe(own.length);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('of a namespace with capitals leads back, as it was exposed and as a URL parser would write it', () => {
+    const backends = new Map([['my-srv', 'server']]);
+    for (const uri of ['ftp://h/x', 'ui://w/X', 'urn:X', 'file:///A']) {
+      const exposed = exposeUri('My-Srv', uri);
+      expect(resolveUri(exposed, backends)).toEqual({ backend: 'server', uri });
+      expect(resolveUri(exposed.replace('My-Srv', 'my-srv'), backends)).toEqual({ backend: 'server', uri });
+    }
+    expect(resolveUri(new URL(exposeUri('My-Srv', 'ftp://h/x')).href, backends)).toEqual({ backend: 'server', uri: 'ftp://h/x' });
+  });
+
+  it('never gets to another backend by relative references', () => {
+    const relative = fc
+      .array(fc.constantFrom('..', '.', 'b', '/', 'x', '%2e%2e', '?', '#'), { maxLength: 8 })
+      .map((parts) => parts.join('/'));
+    fc.assert(
+      fc.property(relative, (path) => {
+        fc.pre(!path.startsWith('//'));
+        const base = exposeUri('files', 'skill://refunds/SKILL.md');
+        expect(['My Files', undefined]).toContain(resolveUri(new URL(path, base).href, BACKENDS)?.backend);
+      }),
+    );
+  });
+
+  it('of a part of a resource leads to the same backend as the resource', () => {
+    for (const uri of ['ui://w', 'file:///dir', 'urn:x']) {
+      expect(resolveUri(`${exposeUri('files', uri)}/part?x=1`, BACKENDS)).toEqual({ backend: 'My Files', uri: `${uri}/part?x=1` });
+    }
+  });
+
+  it.each(['ui://nobody/x', 'ui://files', 'ui:///x', 'file://files/share', 'nothing', ''])('%j belongs to nobody', (uri) => {
     expect(resolveUri(uri, BACKENDS)).toBeUndefined();
   });
 });
@@ -86,6 +138,9 @@ describe('a URI template of a backend', () => {
     ['x://{+path}', 'onemcp://b/x://{+path}'],
     ['file:///{path}', 'onemcp://b/file:///{path}'],
     ['https://api.example/{id}', 'https://api.example/{id}'],
+    ['http{s}://{+rest}', 'onemcp://b/http{s}://{+rest}'],
+    ['urn:isbn:{id}', 'onemcp://b/urn:isbn:{id}'],
+    ['data:{+x}', 'data:{+x}'],
   ])('%j is exposed as %j', (template, exposed) => {
     expect(exposeTemplate('b', template)).toBe(exposed);
   });
@@ -94,6 +149,36 @@ describe('a URI template of a backend', () => {
     const expand = (template: string) => template.replace('{table}', 'users').replace('{?limit}', '?limit=5');
     const template = 'db://{table}/rows{?limit}';
     expect(resolveUri(expand(exposeTemplate('b', template)), BACKENDS)).toEqual({ backend: 'b', uri: 'db://users/rows?limit=5' });
+  });
+});
+
+describe('an exposed template, expanded', () => {
+  const operator = fc.constantFrom('', '+', '#', '.', '/', '?', '&');
+  const expression = fc.tuple(operator, fc.constantFrom('one', 'two', 'one,two')).map(([op, names]) => `{${op}${names}}`);
+  const start = fc.constantFrom('db://', 'db://host', 'ui://w/', 'file://', 'urn:', 'onemcp://', 'X+y://', '');
+  const template = fc
+    .tuple(start, fc.array(fc.oneof(expression, fc.constantFrom('/', '/rows', 'x', '%2F', 'ä')), { minLength: 1, maxLength: 4 }))
+    .map(([head, parts]) => head + parts.join(''));
+  const variables = fc.record({ one: fc.string({ unit: 'grapheme' }), two: fc.string() });
+
+  it(verifies('C52', 'leads back to what the template of the backend expands to, whatever its operators are'), () => {
+    fc.assert(
+      fc.property(template, variables, (text, values) => {
+        const exposed = exposeTemplate('b', text);
+        const [own, seen] = [new UriTemplate(text).expand(values), new UriTemplate(exposed).expand(values)];
+        expect(resolveUri(seen, BACKENDS)).toEqual({ backend: 'b', uri: own });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('is found by the template that it came from', () => {
+    fc.assert(
+      fc.property(template, variables, (text, values) => {
+        expect(templateMatches(text, new UriTemplate(text).expand(values))).toBe(true);
+      }),
+      { numRuns: 500 },
+    );
   });
 });
 

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createViewOf, ORIGINAL_NAME_META, SERVER_META } from '../../src/mcp/view.ts';
 import { type BackendView, KINDS } from '../../src/world.ts';
@@ -53,6 +54,52 @@ describe('what clients see', () => {
   });
 });
 
+describe('exposed names and URIs', () => {
+  const NAMES = ['search', 'x.y', 'x_y', 'x__y', 'list', 'b__search', 'y'.repeat(70), `${'y'.repeat(69)}z`, 'Ünïcode', 'a b'];
+  const URIS = ['file:///README.md', 'ui://w', 'ui://b/w', 'db://', 'urn:x', 'UI://w', 'onemcp://a/urn:x', 'not a uri'];
+  const backend = fc.record({
+    namespace: fc.constantFrom('a', 'b', 'A-1', 'x'.repeat(32), `${'x'.repeat(31)}y`),
+    tools: fc.subarray(NAMES),
+    uris: fc.subarray(URIS),
+  });
+  const backends = fc.uniqueArray(backend, { selector: ({ namespace }) => namespace.toLowerCase(), maxLength: 4 });
+  const changing = backends.chain((all) => fc.tuple(fc.constant(all), fc.shuffledSubarray(all)));
+  const viewsOf = (all: readonly { namespace: string; tools: string[]; uris: string[] }[]) =>
+    all.map(({ namespace, tools, uris }) =>
+      viewOf(`server ${namespace}`, {
+        namespace,
+        // As the catalog gives them: sorted.
+        items: { tools: tools.toSorted().map((name) => tool(name)), resources: uris.toSorted().map((uri) => ({ uri })) },
+      }),
+    );
+
+  it(verifies(['C41', 'C43'], 'are unique, and each leads to its own server and the name it has there'), () => {
+    fc.assert(
+      fc.property(backends, (all) => {
+        const { tools, resources } = always()(worldOf(viewsOf(all)));
+        const routesOf = (list: typeof tools) => [...list.routes.values()].map(({ backend, name }) => `${backend}: ${name}`).sort();
+        expect(routesOf(tools)).toEqual(all.flatMap(({ namespace, tools }) => tools.map((name) => `server ${namespace}: ${name}`)).sort());
+        expect(routesOf(resources)).toEqual(all.flatMap(({ namespace, uris }) => uris.map((uri) => `server ${namespace}: ${uri}`)).sort());
+        expect(tools.items.map(({ name }) => name)).toEqual(ids(tools));
+        expect(resources.items.map(({ uri }) => uri)).toEqual(ids(resources));
+      }),
+    );
+  });
+
+  it(verifies('C46', 'of a server do not change while others come, go and change places'), () => {
+    fc.assert(
+      fc.property(changing, ([all, later]) => {
+        const of = (some: typeof all) => {
+          const { tools, resources } = always()(worldOf(viewsOf(some)));
+          return new Map([...tools.routes, ...resources.routes].map(([exposed, { backend, name }]) => [`${backend} ${name}`, exposed]));
+        };
+        const before = of(all);
+        for (const [key, exposed] of of(later)) expect(before.get(key)).toBe(exposed);
+      }),
+    );
+  });
+});
+
 describe('an exposed item', () => {
   it(verifies('B29', 'differs from its origin in its id and its provenance only'), () => {
     const origin = tool('ls', { title: 'T', 'x-unknown': { a: [1] }, inputSchema: { $defs: { a: true } }, _meta: { 'v/own': 1 } });
@@ -80,6 +127,50 @@ describe('an exposed item', () => {
   });
 });
 
+describe('icons of an item', () => {
+  const of = (icons: unknown, viewOfWorld = always()) =>
+    viewOfWorld(worldOf([viewOf('a', { items: { tools: [tool('t', { icons })] } })])).tools.items[0]?.icons;
+  const good = [{ src: 'https://e/x.png', sizes: ['48x48'] }, { src: 'data:image/png;base64,' }, {}, null, 'x', { src: 'javascript.png' }];
+
+  it('stay as they are', () => {
+    for (const icons of [good, [], 'x', null]) expect(of(icons)).toBe(icons);
+  });
+
+  it.each([
+    'javascript:alert(1)',
+    `${' '.repeat(200)}javascript:x`,
+    ' JavaScript:x',
+    'java\nscript:x',
+    '\u0000file:///etc/passwd',
+    'FILE:x',
+  ])('are dropped with the source %j', (src) => {
+    for (const view of [always(), never()]) expect(of([{ src }, ...good, { src }], view)).toEqual(good);
+  });
+});
+
+describe('arguments that are URIs', () => {
+  it('are known by the schema of the tool', () => {
+    const inputSchema = {
+      type: 'object',
+      properties: {
+        link: { type: 'string', format: 'uri' },
+        links: { type: 'array', items: { format: 'uri' } },
+        date: { type: 'string', format: 'date' },
+        any: true,
+        none: null,
+      },
+    };
+    const tools = [tool('t', { inputSchema }), tool('u'), tool('v', { inputSchema: { properties: 7 } })];
+    const { routes } = always()(worldOf([viewOf('a', { items: { tools } })])).tools;
+    expect([...routes.values()]).toEqual([
+      { backend: 'a', name: 't', uriArguments: ['link', 'links'] },
+      { backend: 'a', name: 'u' },
+      { backend: 'a', name: 'v' },
+    ]);
+    expect(never()(worldOf([viewOf('a', { items: { tools } })])).tools.routes.get('t')).toEqual({ backend: 'a', name: 't' });
+  });
+});
+
 describe('transparent naming', () => {
   it('leaves items alone altogether', () => {
     const items = {
@@ -97,6 +188,13 @@ describe('transparent naming', () => {
     const world = worldOf(['a', 'b'].map((name) => viewOf(name, { items: { tools: [tool('search')] } })));
     const { tools } = never()(world);
     expect([tools.items.length, [...tools.routes]]).toEqual([1, [['search', { backend: 'a', name: 'search' }]]]);
+    expect(tools.hidden).toEqual([{ backend: 'b', name: 'search', keptBy: 'a' }]);
+  });
+
+  it('hides no web page that two servers know, and names with a prefix hide nothing', () => {
+    const items = { tools: [tool('search')], resources: [{ uri: 'https://e/x' }] };
+    const world = worldOf(['a', 'b'].map((name) => viewOf(name, { items })));
+    expect([never()(world).resources.hidden, always()(world).resources.hidden, always()(world).tools.hidden]).toEqual([[], [], []]);
   });
 });
 

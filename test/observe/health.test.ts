@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { OnemcpError } from '../../src/errors.ts';
 import { health, healthLevel, healthStatus, isReady } from '../../src/observe/health.ts';
-import type { BackendState } from '../../src/world.ts';
+import type { BackendState, InstanceView, World } from '../../src/world.ts';
 import { fakeSession, viewOf, worldOf } from '../support/fakeWorld.ts';
+import { instanceOf } from '../support/machines.ts';
 import { verifies } from '../support/verifies.ts';
 
 const VITALS = {
@@ -139,5 +140,50 @@ describe('the health document', () => {
   it('depends on nothing but what it is given', () => {
     const world = worldOf([viewOf('a')]);
     expect(health(world, VITALS)).toEqual(health(world, VITALS));
+  });
+});
+
+describe('instances in the health document', () => {
+  const viewOfInstance = (backend: string, key: string, patch: Parameters<typeof viewOf>[1]): InstanceView => ({
+    ...viewOf(backend, patch),
+    instance: instanceOf(backend, key, { capabilities: { 'a-capability': {} } }),
+  });
+  const withInstances = (world: World, ...views: readonly InstanceView[]): World => ({
+    ...world,
+    instances: new Map(views.map((view) => [view.instance.id, view])),
+  });
+
+  it(verifies('health-fields', 'stand with their server, with what is known of them and no more'), () => {
+    const world = withInstances(
+      worldOf([viewOf('a'), viewOf('b')], { disabled: ['off'] }),
+      viewOfInstance('a', 'client-1', {
+        session: { ...fakeSession({ pid: 42 }), inFlight: 2 },
+        lastError: new OnemcpError('timeout', 'of long ago'),
+      }),
+      viewOfInstance('b', 'sampling', { state: 'idle' }),
+      viewOfInstance('a', 'client-2', { state: 'retrying', lastError: new OnemcpError('timeout', 'late') }),
+    );
+    const { details } = JSON.parse(JSON.stringify(health(world, VITALS))).servers;
+    expect(details.map(({ name, instances }: { name: string; instances?: unknown }) => [name, instances])).toEqual([
+      [
+        'a',
+        [
+          { id: 'a@client-1', status: 'connected', pid: 42, inFlight: 2 },
+          { id: 'a@client-2', status: 'retrying', lastError: 'late' },
+        ],
+      ],
+      ['b', [{ id: 'b@sampling', status: 'idle' }]],
+      ['off', undefined],
+    ]);
+  });
+
+  it(verifies('health-levels', 'never change the level, nor the counts'), () => {
+    const world = worldOf([viewOf('a', { critical: true })]);
+    const down = withInstances(world, viewOfInstance('a', 'k', { state: 'error', critical: true }));
+    const [before, after] = [health(world, VITALS), health(down, VITALS)];
+    expect([healthLevel(down), after.status]).toEqual(['healthy', 'healthy']);
+    expect({ ...after.servers, details: [] }).toEqual({ ...before.servers, details: [] });
+    const back = withInstances(worldOf([viewOf('a', { state: 'error' })]), viewOfInstance('a', 'k', {}));
+    expect(healthLevel(back)).toBe('unhealthy');
   });
 });

@@ -4,8 +4,9 @@ import { OnemcpError } from '../../src/errors.ts';
 import { narrate } from '../../src/observe/narrate.ts';
 import { worldTable } from '../../src/observe/table.ts';
 import { worldStream } from '../../src/observe/world.ts';
-import type { World } from '../../src/world.ts';
+import type { InstanceView, World } from '../../src/world.ts';
 import { fakeGateway, fakeSession, tool, viewOf, worldOf } from '../support/fakeWorld.ts';
+import { instanceOf } from '../support/machines.ts';
 
 /** The lines that a sequence of Worlds gives. */
 function told(...worlds: readonly World[]) {
@@ -59,6 +60,45 @@ describe('the story of the backends', () => {
   });
 });
 
+describe('the story of an instance', () => {
+  const instance = instanceOf('a', 'client-7');
+  const shown = (patch: Parameters<typeof viewOf>[1]): InstanceView => ({ ...viewOf('a', patch), instance });
+  const worldWith = (view?: InstanceView): World => ({ ...worldOf([viewOf('a')]), instances: new Map(view ? [[instance.id, view]] : []) });
+
+  it('is told under its own id, from its start to its end', () => {
+    const error = new OnemcpError('backend_exited', '"a" exited with code 1');
+    const views = [
+      undefined,
+      shown({ state: 'starting', since: 1_000 }),
+      shown({ since: 1_250, session: fakeSession({ pid: 7 }) }),
+      shown({ state: 'error', lastError: error, failures: 1 }),
+      shown({ state: 'retrying', since: 2_000, retryAt: 3_500, failures: 1 }),
+      shown({ state: 'stopping' }),
+      undefined,
+    ];
+    expect(told(...views.map(worldWith))).toEqual([
+      ['debug', 'backend.starting', 'a@client-7: starting'],
+      ['info', 'backend.connected', 'a@client-7: connected in 250 ms'],
+      ['error', 'backend.error', 'a@client-7: "a" exited with code 1'],
+      ['warn', 'backend.retrying', 'a@client-7: next start in 1.5 s (failure 1)'],
+      ['debug', 'backend.stopping', 'a@client-7: stopping'],
+      ['debug', 'backend.stopped', 'a@client-7: stopped'],
+    ]);
+  });
+
+  it('is for machines the story of that id as well', () => {
+    const fields: unknown[] = [];
+    const world$ = new Subject<World>();
+    narrate(world$, (_, __, { backend } = {}) => fields.push(backend));
+    for (const view of [undefined, shown({ state: 'starting' }), shown({})]) world$.next(worldWith(view));
+    expect(fields).toEqual(['a@client-7', 'a@client-7']);
+  });
+
+  it('has nothing to tell when nothing worth reading changed', () => {
+    expect(told(worldWith(shown({})), worldWith(shown({ failures: 0 })), worldWith(shown({ connects: 3 })))).toEqual([]);
+  });
+});
+
 it('the stream of Worlds begins with the present one, and ends with its subscription', () => {
   const gateway = fakeGateway([viewOf('a')]);
   const seen: string[] = [];
@@ -69,6 +109,11 @@ it('the stream of Worlds begins with the present one, and ends with its subscrip
   subscription.unsubscribe();
   gateway.set(viewOf('a'));
   expect([seen, gateway.listeners]).toEqual([['connected', 'error'], 0]);
+});
+
+it('the table of servers leaves instances out', () => {
+  const instances = new Map([['a@k', { ...viewOf('a'), instance: instanceOf('a', 'k') }]]);
+  expect(worldTable({ ...worldOf([viewOf('a')]), instances })).toBe(worldTable(worldOf([viewOf('a')])));
 });
 
 it('the table of servers has a row each, with nothing a terminal would act on', () => {

@@ -1,15 +1,15 @@
 /** Backends, a World and a Context in memory: everything `src/mcp` sees, with nothing behind it. */
 import type { OnemcpError } from '../../src/errors.ts';
 import { type Limits, limitsWith } from '../../src/limits.ts';
-import type { Context } from '../../src/mcp/method.ts';
+import { createContext } from '../../src/mcp/context.ts';
 import { createMethods } from '../../src/mcp/methods/index.ts';
 import { createCursors } from '../../src/mcp/page.ts';
 import { createSession, type Session } from '../../src/mcp/session.ts';
-import { createTraffic } from '../../src/mcp/traffic.ts';
-import { createViewOf, type Naming } from '../../src/mcp/view.ts';
+import type { Naming } from '../../src/mcp/view.ts';
 import {
   type BackendSession,
   type BackendView,
+  type Instance,
   type Items,
   type Json,
   type JsonRpcMessage,
@@ -55,6 +55,7 @@ export function fakeSession(options: FakeSessionOptions = {}): FakeSession {
   let closes = 0;
   return {
     info: { protocolVersion, serverInfo: { name: 'fake' }, capabilities, ...(instructions !== undefined && { instructions }) },
+    declared: {},
     pid,
     stderrTail: '',
     received,
@@ -104,6 +105,7 @@ export function viewOf(name: string, { items, ...patch }: FakeBackend = {}): Bac
     namespace: name,
     tags: [],
     critical: false,
+    isolation: 'auto',
     kind: 'stdio',
     since: 0,
     generation: 0,
@@ -130,6 +132,7 @@ export function worldOf(
     phase,
     config: { loaded: true, file: 'mcp.json', serverCount: views.length + disabled.length, disabled },
     backends: new Map(views.map((view) => [view.name, view])),
+    instances: new Map(),
   };
 }
 
@@ -140,6 +143,10 @@ export interface FakeGatewayOptions {
   readonly prefix?: Naming['prefix'];
   /** Milliseconds, of both clocks. Default: those of `performance` and `Date`, which fake timers move. */
   readonly now?: () => number;
+  readonly sole?: boolean;
+  readonly extensions?: Readonly<Record<string, string>>;
+  /** The backend that may ask for the context of other servers. */
+  readonly samplingContext?: string;
 }
 
 /** A `Context` over a World that a test changes as it likes. */
@@ -151,28 +158,43 @@ export function fakeGateway(views: readonly BackendView[], options: FakeGatewayO
   const bugs: unknown[] = [];
   let world = worldOf(views);
 
-  const context: Context = {
+  const needed: Instance[] = [];
+  const released: string[] = [];
+  const logged: string[] = [];
+  const { context } = createContext({
     world: () => world,
     onChange(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    view: createViewOf(naming),
     naming,
     limits,
     serverInfo: { name: 'onemcp', version: '1.2.3' },
-    traffic: createTraffic(),
     now,
     epoch: options.now ?? (() => Date.now()),
-    startedAt: now(),
-    handedOut: new Map(),
-  };
+    sole: options.sole ?? false,
+    extensions: options.extensions ?? {},
+    samplingContext: (backend) => options.samplingContext === backend,
+    need(instance) {
+      needed.push(instance);
+      setInstance(instance, { state: 'starting' });
+    },
+    release: (id) => void released.push(id),
+    log: (_, event) => void logged.push(event),
+  });
+  // What the context itself listens to.
+  const own = listeners.size;
   const methods = createMethods(createCursors(Buffer.from('a key that only tests know')));
 
   const setWorld = (next: World) => {
     world = next;
     for (const listener of [...listeners]) listener();
   };
+
+  function setInstance(instance: Instance, patch: FakeBackend = {}) {
+    const view = { ...viewOf(instance.backend, patch), instance };
+    setWorld({ ...world, instances: new Map(world.instances).set(instance.id, view) });
+  }
 
   return {
     context,
@@ -181,13 +203,19 @@ export function fakeGateway(views: readonly BackendView[], options: FakeGatewayO
     onBug: (error: unknown) => void bugs.push(error),
     /** Who listens to the World; a wait that is over must not. */
     get listeners() {
-      return listeners.size;
+      return listeners.size - own;
     },
+    /** Instances that somebody wanted, and ids of those that nobody wants any more. */
+    needed,
+    released,
+    logged,
     setWorld,
     /** Replaces one backend. */
     set(view: BackendView) {
       setWorld({ ...world, backends: new Map(world.backends).set(view.name, view) });
     },
+    /** Shows an instance of a backend. */
+    setInstance,
     remove(name: string) {
       const backends = new Map(world.backends);
       backends.delete(name);
@@ -213,14 +241,14 @@ export function fakeClient(gateway: FakeGateway, initialize: Json = { protocolVe
   let nextId = 1;
   const { session, opening } = createSession(
     { jsonrpc: '2.0', id: 0, method: 'initialize', params: initialize },
-    { context: gateway.context, methods: gateway.methods, send: (message) => void sent.push(message), onBug: gateway.onBug },
+    { context: gateway.context, methods: gateway.methods, send: (message) => sent.push(message) > 0, onBug: gateway.onBug },
   );
   session.notification({ jsonrpc: '2.0', method: 'notifications/initialized' });
 
   const request = async (method: string, params?: Json, id: RequestId = nextId++): Promise<Answered | undefined> => {
     const text = await session.request(
       { jsonrpc: '2.0', id, method, ...(params && { params: structuredClone(params) }) },
-      (message) => void progress.push(message),
+      (message) => progress.push(message) > 0,
     );
     return text === undefined ? undefined : { ...(JSON.parse(text) as Omit<Answered, 'text'>), text };
   };

@@ -3,9 +3,17 @@ import { createActor, fromCallback, fromPromise, SimulatedClock } from 'xstate';
 import type { BackendSpec } from '../../src/config/config.ts';
 import { OnemcpError } from '../../src/errors.ts';
 import { type Limits, limitsWith } from '../../src/limits.ts';
-import { type BackendEvent, backendMachine, type Opened } from '../../src/machines/backend.ts';
+import {
+  type BackendEvent,
+  backendMachine,
+  type Connected,
+  idOf,
+  type Opened,
+  type ToClose,
+  type ToOpen,
+} from '../../src/machines/backend.ts';
 import { rootMachine } from '../../src/machines/root.ts';
-import { type BackendSession, type BackendView, type Items, NO_ITEMS } from '../../src/world.ts';
+import { type BackendSession, type BackendView, type Instance, type InstanceView, type Items, NO_ITEMS } from '../../src/world.ts';
 import { deferred, fakeSession } from './fakeWorld.ts';
 
 export function specOf(name: string, patch: Partial<BackendSpec> = {}): BackendSpec {
@@ -14,6 +22,8 @@ export function specOf(name: string, patch: Partial<BackendSpec> = {}): BackendS
     namespace: name,
     tags: [],
     critical: false,
+    isolation: 'auto',
+    samplingContext: false,
     startTimeout: 30_000,
     requestTimeout: 60_000,
     requestTotalTimeout: 900_000,
@@ -26,6 +36,15 @@ export function specOf(name: string, patch: Partial<BackendSpec> = {}): BackendS
   } as BackendSpec;
 }
 
+export const instanceOf = (backend: string, key: string, patch: Partial<Instance> = {}): Instance => ({
+  id: `${backend}@${key}`,
+  backend,
+  key,
+  client: undefined,
+  capabilities: {},
+  ...patch,
+});
+
 export const opened = (items: Partial<Items> = {}, session: BackendSession = fakeSession()): Opened => ({
   session,
   items: { ...NO_ITEMS, ...items },
@@ -36,6 +55,7 @@ export const exit = (name: string) => new OnemcpError('backend_exited', `"${name
 
 /** One running `open` of a backend. */
 export interface Opening {
+  /** Name of the backend, or id of the instance. */
   readonly name: string;
   readonly previous: Items;
   readonly signal: AbortSignal;
@@ -58,19 +78,19 @@ export function fakeIo({ closesAtOnce = true }: { closesAtOnce?: boolean } = {})
   const living = new Map<string, (event: BackendEvent) => void>();
   const order: string[] = [];
 
-  const open = fromPromise<Opened, { spec: BackendSpec; previous: Items }>(({ input: { spec, previous }, signal }) => {
+  const open = fromPromise<Opened, ToOpen>(({ input, signal }) => {
     const { promise, resolve, reject } = deferred<Opened>();
-    order.push(`open ${spec.name}`);
-    opening.push({ name: spec.name, previous, signal, resolve, reject });
+    const name = idOf(input);
+    order.push(`open ${name}`);
+    opening.push({ name, previous: input.previous, signal, resolve, reject });
     return promise;
   });
-  const live = fromCallback<BackendEvent, { spec: BackendSpec; session: BackendSession; items: Items }, BackendEvent>(
-    ({ input: { spec }, sendBack }) => {
-      living.set(spec.name, sendBack);
-      return () => void living.delete(spec.name);
-    },
-  );
-  const close = fromPromise<void, { name: string; session: BackendSession | undefined }>(({ input: { name, session }, signal }) => {
+  const live = fromCallback<BackendEvent, Connected, BackendEvent>(({ input, sendBack }) => {
+    const name = idOf(input);
+    living.set(name, sendBack);
+    return () => void living.delete(name);
+  });
+  const close = fromPromise<void, ToClose>(({ input: { id: name, session }, signal }) => {
     order.push(`close ${name}`);
     if (closesAtOnce) return Promise.resolve();
     const { promise, resolve, reject } = deferred<void>();
@@ -158,6 +178,9 @@ export function createRoot(specs: readonly (string | BackendSpec)[], options: Ro
       if (!view) throw new Error(`there is no "${name}"`);
       return view;
     },
+    instance: (id: string): InstanceView | undefined => root.getSnapshot().context.world.instances.get(id),
+    need: (instance: Instance) => root.send({ type: 'NEED', instance }),
+    release: (id: string) => root.send({ type: 'RELEASE', id }),
     state: (name: string) => root.getSnapshot().context.world.backends.get(name)?.state,
     states: () => Object.fromEntries([...root.getSnapshot().context.world.backends].map(([name, { state }]) => [name, state])),
     children: () => Object.keys(root.getSnapshot().children),

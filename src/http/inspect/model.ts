@@ -114,13 +114,13 @@ function eventText(type, actor) {
   return cut('xstate.') || type;
 }
 
-/** Backends in the order of their first start; of several generations the newest. */
+/** Backends and their instances in the order of their first start; of several generations the newest that is there. */
 function backends() {
   const newest = new Map();
   for (const actor of actors.values()) {
     if (actor.kind !== 'backend') continue;
     const other = newest.get(actor.title);
-    if (!other || other.generation <= actor.generation) newest.set(actor.title, actor);
+    if (!other || other.endedAt || other.generation <= actor.generation) newest.set(actor.title, actor);
   }
   return [...newest.values()];
 }

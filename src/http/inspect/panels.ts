@@ -34,7 +34,7 @@ let drawing;
 function actorAt(key) {
   let found;
   for (const actor of actors.values()) {
-    if (actor.key === key && (!found || actor.generation >= found.generation)) found = actor;
+    if (actor.key === key && (!found || found.endedAt || actor.generation >= found.generation)) found = actor;
   }
   return found;
 }
@@ -205,6 +205,7 @@ function factsOf(actor) {
       ['Phase', c.phase],
       ['Since', clockText(sinceOf(actor)).slice(0, 8)],
       ['Backends', String(names.length)],
+      ['Further connections', String(Object.keys(c.instances || {}).length)],
       ['Wait for a start slot', list(c.waiting).join(', ') || 'none'],
       ['Launching', list(c.launching).join(', ') || 'none'],
     ];
@@ -220,7 +221,7 @@ function factsOf(actor) {
     ['Failures in a row', String(c.failures || 0)],
     ['Next start', c.retryAt ? timeText(actor).replace('next ', '') : '–'],
     ['Process', c.pid ? 'pid ' + c.pid : c.kind === 'remote' ? 'remote' : '–'],
-    ['Offers', ['tools', 'prompts', 'resources', 'templates'].filter((kind) => items[kind]).map((kind) => items[kind] + ' ' + (items[kind] === 1 ? kind.slice(0, -1) : kind)).join(', ') || 'nothing yet'],
+    c.instanceOf ? ['Further connection to', c.instanceOf] : ['Offers', ['tools', 'prompts', 'resources', 'templates'].filter((kind) => items[kind]).map((kind) => items[kind] + ' ' + (items[kind] === 1 ? kind.slice(0, -1) : kind)).join(', ') || 'nothing yet'],
     ['Tags', list(c.tags).join(', ') || '–'],
   ];
   if (c.lastError) facts.push(['Last error', c.lastError.message, c.lastError.code]);

@@ -16,11 +16,11 @@ export const complete: Method = {
   async handle(call: Call, context: Context): Promise<Json> {
     const ref = call.params.ref as Json | null | undefined;
     const [route, originalRef] = ownerOfRef(ref, context);
-    const session = context.world().backends.get(route.backend)?.session;
-    // A suggestion is not worth a wait.
+    // A suggestion is not worth a wait, nor a connection of one's own.
+    const session = sessionNow(route.backend, call, context);
     if (!session || !completes(session)) return NO_VALUES;
     try {
-      return atMost(await relay(session, call, { ref: originalRef }));
+      return atMost(await relay({ session, backend: route.backend }, call, context, { ref: originalRef }));
     } catch (error) {
       if (error instanceof WireError && error.error.code === -32601) return NO_VALUES;
       if (error instanceof OnemcpError && error.code === 'timeout') return NO_VALUES;
@@ -28,6 +28,13 @@ export const complete: Method = {
     }
   },
 };
+
+function sessionNow(backend: string, { client }: Call, { world, connections }: Context): BackendSession | undefined {
+  const { backends, instances } = world();
+  const view = backends.get(backend);
+  const instance = view && connections.instanceOf(view, client);
+  return (instance && instances.get(instance.id)?.session) ?? view?.session;
+}
 
 function ownerOfRef(ref: Json | null | undefined, context: Context): readonly [Route, Json] {
   const view = context.view(context.world());

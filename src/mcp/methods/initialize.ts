@@ -1,4 +1,5 @@
 import type { BackendView, Json, World } from '../../world.ts';
+import { isObject, UI_EXTENSION } from '../capabilities.ts';
 import type { Context } from '../method.ts';
 
 /** Versions a client may choose, newest first. */
@@ -15,7 +16,7 @@ export function initializeResult(params: Json, context: Context): Json & { proto
   const instructions = instructionsOf(world, context);
   return {
     protocolVersion,
-    capabilities: capabilitiesOf(world),
+    capabilities: capabilitiesOf(world, protocolVersion, context),
     serverInfo: context.serverInfo,
     ...(instructions && { instructions }),
   };
@@ -25,15 +26,42 @@ export function initializeResult(params: Json, context: Context): Json & { proto
  * Capabilities are negotiated once, so what may still come is advertised too: a server not seen yet counts as able to do
  * everything.
  */
-function capabilitiesOf({ backends }: World): Json {
+function capabilitiesOf({ backends }: World, protocolVersion: string, { extensions }: Context): Json {
   const views = [...backends.values()];
-  const may = (capability: string) => views.some(({ info }) => info === undefined || info.capabilities[capability] !== undefined);
+  const may = (able: (capabilities: Json) => boolean) => views.some(({ info }) => info === undefined || able(info.capabilities));
+  const has = (capability: string) => may((capabilities) => capabilities[capability] !== undefined);
+  const subscribe = may(({ resources }) => isObject(resources) && resources.subscribe === true);
+  const carried = carriedExtensions(views, extensions);
   return {
-    ...(may('tools') && { tools: { listChanged: true } }),
-    ...(may('prompts') && { prompts: { listChanged: true } }),
-    ...(may('resources') && { resources: { listChanged: true } }),
-    ...(may('completions') && { completions: {} }),
+    ...(has('tools') && { tools: { listChanged: true } }),
+    ...(has('prompts') && { prompts: { listChanged: true } }),
+    ...(has('resources') && { resources: { listChanged: true, ...(subscribe && { subscribe: true }) } }),
+    ...(has('logging') && { logging: {} }),
+    // The capability came with 2025-03-26.
+    ...(protocolVersion !== '2024-11-05' && has('completions') && { completions: {} }),
+    ...(carried && { extensions: carried }),
   };
+}
+
+/** The extensions of all servers that we can carry: arrays of settings are united, otherwise the first server wins. */
+function carriedExtensions(views: readonly BackendView[], passed: Context['extensions']): Json | undefined {
+  const carried: Record<string, Json> = {};
+  for (const { name: backend, info } of views) {
+    if (!isObject(info?.capabilities.extensions)) continue;
+    for (const [name, settings] of Object.entries(info.capabilities.extensions)) {
+      if (name !== UI_EXTENSION && passed[name] !== backend) continue;
+      carried[name] = united(carried[name] ?? {}, isObject(settings) ? settings : {});
+    }
+  }
+  return Object.keys(carried).length > 0 ? carried : undefined;
+}
+
+function united(known: Json, more: Json): Json {
+  const settings: Json = { ...more, ...known };
+  for (const [name, value] of Object.entries(known)) {
+    if (Array.isArray(value) && Array.isArray(more[name])) settings[name] = [...new Set([...value, ...(more[name] as unknown[])])];
+  }
+  return settings;
 }
 
 const MAX_EACH = 4096;

@@ -1,9 +1,10 @@
-import type { BackendView, Json, Kind, World } from '../../world.ts';
+import type { Json, Kind, World } from '../../world.ts';
+import { shortcomingOf } from '../catalog.ts';
 import { type Call, type Context, type Method, type Result, Serialized, waitFor } from '../method.ts';
-import { type Cursors, type Page, pageAfter } from '../page.ts';
+import { type Cursors, PAGE_BYTES, type Page, pageAfter } from '../page.ts';
 import type { ListView } from '../view.ts';
 
-/** `_meta` key that names the servers whose items are missing from a list. */
+/** `_meta` key that names the servers of which items are missing in a list. */
 const PARTIAL_META = 'dev.onemcp/partial';
 
 /** The four list methods: answered from memory, never by asking a backend. */
@@ -17,8 +18,8 @@ export function listMethods(cursors: Cursors): readonly Method[] {
 }
 
 function listMethod(name: string, kind: Kind, key: string, cursors: Cursors): Method {
-  /** First pages as text: one serialisation for all clients, until the list changes. */
-  const texts = new WeakMap<ListView, string>();
+  /** First pages as text: one serialisation for all clients, until the list or what it lacks changes. */
+  const texts = new WeakMap<ListView, { readonly lacks: string; readonly text: string }>();
 
   return {
     name,
@@ -27,15 +28,20 @@ function listMethod(name: string, kind: Kind, key: string, cursors: Cursors): Me
       await initialWait(call, context);
       const world = context.world();
       const list = context.view(world)[kind];
-      const partial = missing(world);
-      const page = () => pageAfter(list, { backends: [...world.backends.keys()], position, size: context.limits['list.pageSize'] });
+      const partial = missing(world, kind);
+      const page = () =>
+        pageAfter(list, {
+          backends: [...world.backends.keys()],
+          position,
+          size: context.limits['list.pageSize'],
+          bytes: PAGE_BYTES,
+        });
       if (position) return pageResult(page(), partial);
-      if (partial.length > 0) return new Serialized(JSON.stringify(pageResult(page(), partial)), list);
-      let text = texts.get(list);
-      if (text === undefined) {
-        text = JSON.stringify(pageResult(page(), []));
-        texts.set(list, text);
-      }
+      const lacks = partial.length === 0 ? '' : JSON.stringify(partial);
+      const known = texts.get(list);
+      if (known?.lacks === lacks) return new Serialized(known.text, list);
+      const text = JSON.stringify(pageResult(page(), partial));
+      texts.set(list, { lacks, text });
       return new Serialized(text, list);
     },
   };
@@ -63,12 +69,14 @@ function allSettled({ backends }: World): boolean {
   return true;
 }
 
-/** Servers of which no list was ever read in this run. */
-function missing({ backends }: World): readonly Json[] {
-  const never = (view: BackendView) => view.connects === 0;
-  return [...backends.values()].filter(never).map(({ namespace, state, lastError }) => ({
-    server: namespace,
-    state,
-    ...(lastError && { reason: lastError.data?.reason ?? lastError.code }),
-  }));
+/** Servers whose list was never read in this run, or is not all there. */
+function missing({ backends }: World, kind: Kind): readonly Json[] {
+  const servers: Json[] = [];
+  for (const view of backends.values()) {
+    const reason =
+      view.connects === 0 ? view.lastError && (view.lastError.data?.reason ?? view.lastError.code) : shortcomingOf(kind, view.notes);
+    if (view.connects > 0 && !reason) continue;
+    servers.push({ server: view.namespace, state: view.state, ...(reason && { reason }) });
+  }
+  return servers;
 }

@@ -1,5 +1,6 @@
 import { OnemcpError } from '../../errors.ts';
 import type { Json } from '../../world.ts';
+import { downgradeResult } from '../downgrade.ts';
 import type { Call, Context, Method } from '../method.ts';
 import { relay } from '../relay.ts';
 import { rewritePromptResult } from '../rewrite.ts';
@@ -18,8 +19,8 @@ export const getPrompt: Method = {
       const route = await routeOf('prompts', name, call, context);
       backend = route.backend;
       const session = await sessionOf(backend, call, context);
-      const result = await relay(session, call, { name: route.name });
-      return rewritePromptResult(result, exposerFor(backend, context));
+      const result = await relay({ session, backend }, call, context, { name: route.name });
+      return downgradeResult(call.method, rewritePromptResult(result, exposerFor(backend, context)), call.client.protocolVersion);
     } catch (error) {
       throw failedRequest(backend, error);
     }

@@ -16,7 +16,7 @@ export const readResource: Method = {
     const { backend, name: original } = ownerOfUri(uri, context);
     try {
       const session = await sessionOf(backend, call, context);
-      const result = await relay(session, call, { uri: original });
+      const result = await relay({ session, backend }, call, context, { uri: original });
       return rewriteReadResult(result, { asked: uri, original }, exposerFor(backend, context));
     } catch (error) {
       throw failedRequest(backend, withAskedUri(error, uri, original));
@@ -25,7 +25,7 @@ export const readResource: Method = {
 };
 
 /** A not-found of the backend names the URI the client knows. */
-function withAskedUri(error: unknown, uri: string, original: string): unknown {
+export function withAskedUri(error: unknown, uri: string, original: string): unknown {
   if (!(error instanceof WireError)) return error;
   const data = error.error.data as Json | null | undefined;
   if (typeof data !== 'object' || data?.uri !== original) return error;

@@ -1,0 +1,96 @@
+import type { Limits } from '../limits.ts';
+import type { Instance, World } from '../world.ts';
+import type { Client } from './client.ts';
+import { createConnections } from './connections.ts';
+import { createElicitations } from './elicitations.ts';
+import { createLevels } from './levels.ts';
+import type { Context } from './method.ts';
+import { createSubscriptions } from './subscriptions.ts';
+import { createTraffic } from './traffic.ts';
+import { ClientUpward } from './upward.ts';
+import { exposeUri } from './uri.ts';
+import { createViewOf, type Naming } from './view.ts';
+import { watchConnections } from './watch.ts';
+
+export interface ContextOptions {
+  readonly world: () => World;
+  /** Calls back after each change of the World; returns the unsubscriber. */
+  readonly onChange: (listener: () => void) => () => void;
+  readonly naming: Naming;
+  readonly limits: Limits;
+  readonly serverInfo: Context['serverInfo'];
+  /** Monotonic milliseconds, and milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly epoch: () => number;
+  /** There is never more than one client. */
+  readonly sole: boolean;
+  /** `passthroughExtensions` of the configuration: extension → backend. */
+  readonly extensions: Readonly<Record<string, string>>;
+  readonly samplingContext: (backend: string) => boolean;
+  /** Starts and ends instances. */
+  readonly need: (instance: Instance) => void;
+  readonly release: (id: string) => void;
+  readonly log: (level: 'debug' | 'warn', event: string, facts: Record<string, unknown>) => void;
+}
+
+/** What the methods share, put together. Before anybody else listens to the World, so that connections are greeted first. */
+export function createContext(options: ContextOptions): { readonly context: Context & { startedAt: number }; close(): void } {
+  const { world, onChange, naming, limits, serverInfo, now, epoch, sole, extensions, samplingContext, need, release, log } = options;
+  const clients = new Set<Client>();
+  const namespaceOf = (backend: string) => world().backends.get(backend)?.namespace ?? backend;
+  const subscriptions = createSubscriptions({
+    limits,
+    expose: (backend, uri) => (naming.prefix === 'never' ? uri : exposeUri(namespaceOf(backend), uri)),
+    sessionOf: (id) => (world().instances.get(id) ?? world().backends.get(id))?.session,
+    onFailure: (backend, { message }) => log('warn', 'backend.subscription_failed', { backend, message }),
+  });
+  const connections = createConnections({
+    world,
+    limits,
+    now,
+    clients,
+    sole,
+    extensions,
+    need,
+    release,
+    upwardTo: (client, backend) => new ClientUpward({ client, send: client.send }, backend, context),
+    isHeld: subscriptions.isHeld,
+    onFull: (backend) => log('warn', 'backend.instances_full', { backend, limit: limits['instance.max'] }),
+  });
+  const levels = createLevels({
+    world,
+    clients,
+    connections,
+    onFailure: ({ name }, { message }) => log('warn', 'backend.set_level_failed', { backend: name, message }),
+  });
+  const elicitations = createElicitations();
+  const close = watchConnections({
+    world,
+    onChange,
+    subscriptions,
+    levels,
+    elicitations,
+    onUnclaimed: ({ name }, method) => log('debug', 'backend.notification_unclaimed', { backend: name, method }),
+  });
+  const context = {
+    world,
+    onChange,
+    view: createViewOf(naming),
+    naming,
+    limits,
+    serverInfo,
+    traffic: createTraffic(),
+    now,
+    epoch,
+    startedAt: now(),
+    handedOut: new Map(),
+    clients,
+    connections,
+    subscriptions,
+    levels,
+    elicitations,
+    samplingContext,
+    extensions,
+  };
+  return { context, close };
+}

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { OnemcpError } from '../../src/errors.ts';
+import { PAGE_BYTES } from '../../src/mcp/page.ts';
+import type { Json } from '../../src/world.ts';
+import { fakeClient, fakeGateway, tool, viewOf } from '../support/fakeWorld.ts';
+import { verifies } from '../support/verifies.ts';
+
+const TOOLS = { tools: [tool('t')] };
+const partialOf = ({ result }: { result: Json }) => (result._meta as Json | undefined)?.['dev.onemcp/partial'];
+
+describe('a list that is not all there', () => {
+  it(verifies(['B23', 'B26', 'B30'], 'says of which servers, and why, and of which kind only'), async () => {
+    const gateway = fakeGateway([
+      viewOf('good', { items: TOOLS, notes: ['tools/list: an item was left out: it is not an object'] }),
+      viewOf('loop', { namespace: 'l', items: TOOLS, notes: ['tools/list was cut: its cursors repeat (cursor-loop)'] }),
+      viewOf('big', { items: TOOLS, notes: ['tools/list was cut: it has more than 1 items (list.maxItems)'] }),
+      viewOf('torn', { state: 'retrying', connects: 1, settled: true, items: TOOLS, notes: ['tools/list failed on page 2: no'] }),
+      viewOf('never', { state: 'error', settled: true, lastError: new OnemcpError('timeout', 'late') }),
+    ]);
+    const client = fakeClient(gateway);
+    const never = { server: 'never', state: 'error', reason: 'timeout' };
+    expect(partialOf(await client.ask('tools/list'))).toEqual([
+      { server: 'l', state: 'connected', reason: 'cursor-loop' },
+      { server: 'big', state: 'connected', reason: 'list-cut' },
+      { server: 'torn', state: 'retrying', reason: 'list-failed' },
+      never,
+    ]);
+    expect(partialOf(await client.ask('prompts/list'))).toEqual([never]);
+  });
+
+  it('says so no longer once it is, although its items are the same', async () => {
+    const gateway = fakeGateway([viewOf('a', { items: TOOLS, notes: ['tools/list failed: no'] })]);
+    const client = fakeClient(gateway);
+    expect(partialOf(await client.ask('tools/list'))).toEqual([{ server: 'a', state: 'connected', reason: 'list-failed' }]);
+    gateway.set(viewOf('a', { items: TOOLS }));
+    expect(partialOf(await client.ask('tools/list'))).toBeUndefined();
+    gateway.set(viewOf('a', { items: TOOLS, notes: ['tools/list failed: no'] }));
+    expect(partialOf(await client.ask('tools/list'))).toHaveLength(1);
+  });
+});
+
+it('a list of more than 1 MiB is given in pages, whatever its number of items', async () => {
+  const tools = Array.from({ length: 30 }, (_, n) => tool(`t${n + 10}`, { description: 'x'.repeat(100_000) }));
+  const client = fakeClient(fakeGateway([viewOf('a', { items: { tools } })]));
+  const names: unknown[] = [];
+  let cursor: unknown;
+  do {
+    const { result, text } = await client.ask('tools/list', cursor === undefined ? {} : { cursor });
+    expect(Buffer.byteLength(text)).toBeLessThan(PAGE_BYTES + 1_000);
+    names.push(...(result.tools as Json[]).map(({ name }) => name));
+    cursor = result.nextCursor;
+  } while (cursor !== undefined);
+  expect(names).toEqual(tools.map(({ name }) => `a__${name}`));
+});
