@@ -35,16 +35,16 @@ export function createExchange(outlet: Outlet, options: ExchangeOptions): Exchan
   let stream: AnswerStream | undefined;
   let timer: NodeJS.Timeout | undefined;
   let expected = batch ?? 1;
-  /** Responses of a batch that no stream took yet. */
-  let texts: string[] = [];
+  /** Responses that no stream took yet. */
+  let texts: string[] | undefined;
 
   /** Undefined when the client has gone: it knows of no event, so it will not come back for this one. */
   const upgrade = (): AnswerStream | undefined => {
     clearTimeout(timer);
     if (stream || outlet.isGone()) return stream;
     stream = sessionStreams().answer(outlet);
-    for (const text of texts) stream.answer(text);
-    texts = [];
+    for (const text of texts ?? []) stream.answer(text);
+    texts = undefined;
     return stream;
   };
   if (acceptsStream) timer = setTimeout(upgrade, acceptsJson ? upgradeAfter : 0);
@@ -52,7 +52,7 @@ export function createExchange(outlet: Outlet, options: ExchangeOptions): Exchan
   const finish = () => {
     clearTimeout(timer);
     if (stream) return stream.end();
-    if (texts.length === 0) return acceptsStream ? streams.open(outlet).end() : outlet.whole(204, {}, null);
+    if (texts === undefined) return acceptsStream ? streams.open(outlet).end() : outlet.whole(204, {}, null);
     if (acceptsJson) return outlet.whole(200, JSON_HEADERS, batch === undefined ? (texts[0] as string) : `[${texts.join(',')}]`);
     upgrade()?.end();
   };
@@ -62,7 +62,8 @@ export function createExchange(outlet: Outlet, options: ExchangeOptions): Exchan
     answer(text) {
       if (text !== undefined) {
         if (stream) stream.answer(text);
-        else texts.push(text);
+        else if (texts) texts.push(text);
+        else texts = [text];
       }
       if (--expected === 0) finish();
     },

@@ -61,32 +61,34 @@ export function createSession(initialize: JsonRpcMessage, ports: SessionPorts): 
 
 const objectOr = (otherwise: Json, value: unknown): Json => (typeof value === 'object' && value !== null ? (value as Json) : otherwise);
 
+/** A request of the client that is not answered yet. */
+interface Running {
+  readonly id: RequestId;
+  readonly cancellation: Cancellation;
+}
+
 function openSession(protocolVersion: string, capabilities: Json, { context, methods, send, onBug }: SessionPorts): Session {
   const client = createClient({ capabilities, protocolVersion, principal: 'anonymous', send });
-  /** By the client's own id; clients may use one id for several requests, so there can be several. */
-  const calls = new Map<RequestId, Cancellation[]>();
+  /**
+   * The newest last; clients may use one id for several. An array, because there are few, and because what a Map held
+   * until lately survives the young generation.
+   */
+  const calls: Running[] = [];
   const createdAt = context.now();
   let seen = snapshot(context);
   let lastUsed = createdAt;
-  let inFlight = 0;
   let initialized = false;
   let closed = false;
   context.clients.add(client);
 
-  const track = (id: RequestId, cancellation: Cancellation) => {
-    inFlight++;
+  const track = (running: Running) => {
     context.traffic.enter();
-    const same = calls.get(id);
-    if (same) same.push(cancellation);
-    else calls.set(id, [cancellation]);
+    calls.push(running);
   };
-  const untrack = (id: RequestId, cancellation: Cancellation) => {
-    inFlight--;
+  const untrack = (running: Running) => {
     context.traffic.leave();
     lastUsed = context.now();
-    const same = calls.get(id);
-    if (!same || same.length === 1) return void calls.delete(id);
-    same.splice(same.indexOf(cancellation), 1);
+    calls.splice(calls.indexOf(running), 1);
   };
 
   const answer = async (message: JsonRpcMessage, call: Call): Promise<string | undefined> => {
@@ -94,7 +96,7 @@ function openSession(protocolVersion: string, capabilities: Json, { context, met
     try {
       const method = methods.get(call.method) ?? extensionMethod(call.method, context);
       if (!method) throw unknownMethod(call.method);
-      if (inFlight > context.limits['session.maxInFlight']) throw tooMany(context.limits['session.maxInFlight']);
+      if (calls.length > context.limits['session.maxInFlight']) throw tooMany(context.limits['session.maxInFlight']);
       const value = await method.handle(call, context);
       // MCP basic/utilities/cancellation: a cancelled request gets no response.
       if (call.signal.aborted) return undefined;
@@ -122,15 +124,16 @@ function openSession(protocolVersion: string, capabilities: Json, { context, met
       return lastUsed;
     },
     get inFlight() {
-      return inFlight;
+      return calls.length;
     },
 
     request(message, sendHere) {
       lastUsed = context.now();
       const id = message.id as RequestId;
       const cancellation = new Cancellation();
+      const running = { id, cancellation };
       let open = true;
-      track(id, cancellation);
+      track(running);
       const call: Call = {
         id,
         method: message.method as string,
@@ -142,7 +145,7 @@ function openSession(protocolVersion: string, capabilities: Json, { context, met
       if (closed) cancellation.abort('the session has ended');
       return answer(message, call).then((text) => {
         open = false;
-        untrack(id, cancellation);
+        untrack(running);
         return text;
       });
     },
@@ -160,10 +163,7 @@ function openSession(protocolVersion: string, capabilities: Json, { context, met
       if (method !== 'notifications/cancelled') return;
       // The newest of several requests with the same id is meant; unknown and finished ones are ignored.
       const { requestId, reason } = params;
-      calls
-        .get(requestId as RequestId)
-        ?.at(-1)
-        ?.abort(typeof reason === 'string' ? reason : 'cancelled by the client');
+      calls.findLast(({ id }) => id === requestId)?.cancellation.abort(typeof reason === 'string' ? reason : 'cancelled by the client');
     },
 
     announce(kinds) {
@@ -181,7 +181,7 @@ function openSession(protocolVersion: string, capabilities: Json, { context, met
       closed = true;
       context.clients.delete(client);
       client.gone();
-      for (const same of calls.values()) for (const cancellation of same) cancellation.abort('the session has ended');
+      for (const { cancellation } of [...calls]) cancellation.abort('the session has ended');
       context.subscriptions.drop(client);
       context.levels.drop(client);
       context.elicitations.drop(client);

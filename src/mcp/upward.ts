@@ -21,26 +21,26 @@ export interface Target {
 
 /** The way up from a backend to a client. A class, because every call makes one. */
 export class ClientUpward implements Upward {
-  readonly #target: Target;
-  readonly #backend: string;
-  readonly #context: Context;
+  private readonly target: Target;
+  private readonly backend: string;
+  private readonly context: Context;
 
   constructor(target: Target, backend: string, context: Context) {
-    this.#target = target;
-    this.#backend = backend;
-    this.#context = context;
+    this.target = target;
+    this.backend = backend;
+    this.context = context;
   }
 
   async request(method: string, params: Json | undefined, options: UpwardOptions): Promise<Json> {
-    const { client, send } = this.#target;
-    const asked = this.#prepare(method, params, client);
+    const { client, send } = this.target;
+    const asked = this.prepare(method, params, client);
     const wantsProgress = isObject(params?._meta) && params._meta.progressToken !== undefined;
     if (asked) dropHopMeta(asked);
     try {
       return await client.ask(method, asked, {
         send,
         signal: options.signal,
-        timeoutMs: this.#context.limits.humanTimeout,
+        timeoutMs: this.context.limits.humanTimeout,
         onProgress: wantsProgress ? options.onProgress : undefined,
       });
     } catch (error) {
@@ -52,54 +52,54 @@ export class ClientUpward implements Upward {
   }
 
   notify(method: string, params: Json): void {
-    const { client, send } = this.#target;
-    if (method !== 'notifications/message' || !this.#context.levels.passes(client, params.level)) return;
-    send({ jsonrpc: '2.0', method, params: this.#withProvenance(params) });
+    const { client, send } = this.target;
+    if (method !== 'notifications/message' || !this.context.levels.passes(client, params.level)) return;
+    send({ jsonrpc: '2.0', method, params: this.withProvenance(params) });
   }
 
-  #prepare(method: string, params: Json | undefined, client: Client): Json | undefined {
-    if (method === 'elicitation/create') return this.#elicitation(params ?? {}, client);
-    if (method === 'sampling/createMessage') return this.#sampling(params ?? {}, client);
+  private prepare(method: string, params: Json | undefined, client: Client): Json | undefined {
+    if (method === 'elicitation/create') return this.elicitation(params ?? {}, client);
+    if (method === 'sampling/createMessage') return this.sampling(params ?? {}, client);
     if (method !== 'roots/list') throw refusal(-32601, `onemcp does not pass ${method} on to clients`);
     if (!isObject(client.capabilities.roots)) throw refusal(-32601, 'the client of this request has no roots');
     return params && { ...params };
   }
 
-  #elicitation(params: Json, client: Client): Json {
+  private elicitation(params: Json, client: Client): Json {
     if (!isObject(client.capabilities.elicitation)) throw refusal(-32601, 'the client of this request does not do elicitation');
     const mode = params.mode ?? 'form';
     if (mode !== 'form' && mode !== 'url') throw refusal(-32602, 'onemcp knows the elicitation modes "form" and "url" only');
     if (!elicits(client.capabilities, mode)) throw refusal(-32602, `the client of this request does not do elicitation in mode "${mode}"`);
-    if (mode === 'url') this.#context.elicitations.remember(this.#backend, params.elicitationId, client);
+    if (mode === 'url') this.context.elicitations.remember(this.backend, params.elicitationId, client);
     // Clients must show which server asks; behind a gateway they see only the gateway.
-    const message = this.#prefixed && typeof params.message === 'string' ? { message: `[${this.#namespace}] ${params.message}` } : {};
+    const message = this.prefixed && typeof params.message === 'string' ? { message: `[${this.namespace}] ${params.message}` } : {};
     return { ...params, ...message };
   }
 
-  #sampling(params: Json, client: Client): Json {
+  private sampling(params: Json, client: Client): Json {
     const { sampling } = client.capabilities;
     if (!isObject(sampling)) throw refusal(-32601, 'the client of this request does not do sampling');
     if ((params.tools !== undefined || params.toolChoice !== undefined) && !isObject(sampling.tools)) {
       throw refusal(-32602, 'the client of this request does not do sampling with tools');
     }
     // To the client "this server" is the whole gateway, so one backend would be fed the context of all.
-    const context = params.includeContext === undefined || this.#context.samplingContext(this.#backend) ? {} : { includeContext: 'none' };
-    const shown = rewriteSampling({ ...params, ...context }, exposerFor(this.#backend, this.#context));
+    const context = params.includeContext === undefined || this.context.samplingContext(this.backend) ? {} : { includeContext: 'none' };
+    const shown = rewriteSampling({ ...params, ...context }, exposerFor(this.backend, this.context));
     return downgradeRequest('sampling/createMessage', shown, client.protocolVersion);
   }
 
-  #withProvenance(params: Json): Json {
-    if (!this.#prefixed) return params;
-    const namespace = this.#namespace;
+  private withProvenance(params: Json): Json {
+    if (!this.prefixed) return params;
+    const namespace = this.namespace;
     const logger = typeof params.logger === 'string' ? `${namespace}/${params.logger}` : namespace;
     return { ...params, logger, _meta: { ...(isObject(params._meta) && params._meta), [SERVER_META]: namespace } };
   }
 
-  get #prefixed(): boolean {
-    return this.#context.naming.prefix === 'always';
+  private get prefixed(): boolean {
+    return this.context.naming.prefix === 'always';
   }
-  get #namespace(): string {
-    return this.#context.world().backends.get(this.#backend)?.namespace ?? this.#backend;
+  private get namespace(): string {
+    return this.context.world().backends.get(this.backend)?.namespace ?? this.backend;
   }
 }
 
