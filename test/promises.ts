@@ -78,7 +78,10 @@ export const PROMISES = {
   E82: 'The end of a session cancels what it had in flight (semantics §9.82)',
 
   // F. Server → client
+  F83: 'On a shared HTTP backend each question reaches the client whose call asks it (semantics §9.83)',
   F84: 'A request of a shared stdio backend is refused, and no client sees it (semantics §9.84)',
+  F85: 'With isolation by session each client has a process of its own, whose questions, roots and logs are its own (semantics §9.85)',
+  F86: 'To the only client on stdio every backend may speak (semantics §9.86)',
   F87: 'Sampling with tools is refused for a client without sampling.tools (semantics §9.87)',
   F88: 'includeContext reaches the client as "none" unless allowed (semantics §9.88)',
   F89: 'An elicitation names the server it comes from (semantics §9.89)',

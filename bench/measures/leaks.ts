@@ -7,7 +7,7 @@ import { load } from './load.ts';
 import type { Context, Measure } from './measure.ts';
 import { startTogether, stopTogether } from './together.ts';
 
-/** 10,000 calls, then 1,000 sessions opened and deleted, each twice; the forwarder shows what Node itself keeps. */
+/** 10,000 calls, then 1,000 sessions opened and deleted, without and with streams, each twice; the forwarder shows what Node itself keeps. */
 export const leaks: Measure = async (context) => {
   const options = { behind: { stdio: 1 }, probe: true } as const;
   const entrants = await startTogether(context, {
@@ -20,7 +20,9 @@ export const leaks: Measure = async (context) => {
       const { errors, firstError } = await load(name, target, { concurrency: 16, calls: callCount });
       if (errors > 0) throw new Error(`${errors} errors, first: ${firstError}`);
     });
-    await passes(context, name, target, `${sessionCount} sessions`, () => openAndEnd(target, sessionCount));
+    await passes(context, name, target, `${sessionCount} sessions`, () => openAndEnd(target, sessionCount, false));
+    if (!name.startsWith('onemcp')) continue;
+    await passes(context, name, target, `${sessionCount} sessions with streams`, () => openAndEnd(target, sessionCount, true));
   }
   await stopTogether(entrants);
 };
@@ -40,9 +42,10 @@ async function passes(context: Context, name: string, target: Target, use: strin
   }
 }
 
-async function openAndEnd(target: Target, count: number): Promise<void> {
+async function openAndEnd(target: Target, count: number, streams: boolean): Promise<void> {
   const client = createClient(target.url);
   const ids = await eightAtOnce(Array.from({ length: count }), () => client.open());
+  if (streams) await eightAtOnce(ids, client.listen);
   await eightAtOnce(ids, client.end);
   await client.close();
 }

@@ -11,7 +11,7 @@ import {
   type ToClose,
   type ToOpen,
 } from '../machines/backend.ts';
-import { type RootRef, rootMachine } from '../machines/root.ts';
+import { type RootEvent, type RootRef, rootMachine } from '../machines/root.ts';
 import type { Instance, World } from '../world.ts';
 import { watchEnd, watchSession } from './live.ts';
 import { type Declare, openBackend } from './open.ts';
@@ -98,6 +98,12 @@ export function createSystem({ config, io, ports, clientInfo, settle, declare, i
     }
   });
 
+  const isActive = () => root.getSnapshot().status === 'active';
+  /** Sessions end after the root: what they no longer need is gone already. */
+  const send = (event: RootEvent) => {
+    if (isActive()) root.send(event);
+  };
+
   return {
     world: () => world,
     onChange(listener) {
@@ -106,14 +112,14 @@ export function createSystem({ config, io, ports, clientInfo, settle, declare, i
     },
     start: () => void root.start(),
     run: () => root.send({ type: 'RUN' }),
-    need: (instance) => root.send({ type: 'NEED', instance }),
-    release: (id) => root.send({ type: 'RELEASE', id }),
+    need: (instance) => send({ type: 'NEED', instance }),
+    release: (id) => send({ type: 'RELEASE', id }),
     drain() {
       const done = new Promise<void>((resolve) => {
-        if (root.getSnapshot().status !== 'active') return resolve();
+        if (!isActive()) return resolve();
         root.subscribe({ complete: resolve, error: () => resolve() });
       });
-      root.send({ type: 'DRAIN' });
+      send({ type: 'DRAIN' });
       return done;
     },
   };

@@ -13,7 +13,7 @@ const KINDS = [
 const dawdle = (n: number) => new Promise((resolve) => setTimeout(resolve, (n * 7) % 23));
 
 describe.each([['a shared HTTP backend'], ['a stdio backend for each session']])('%s', (title) => {
-  it(verifies('F90', `${CALLS} calls of each of three clients are all answered by the client whose they are`), async () => {
+  it(verifies(['F83', 'F85'], `${CALLS} calls of each of three clients are all answered by the client whose they are`), async () => {
     const entry = title === 'a shared HTTP backend' ? { url: (await startAsker()).url } : { ...STDIO_ASKER, isolation: 'session' };
     const running = await startGateway({ asker: entry }, { session: { maxInFlight: 2 * CALLS } });
     const carriers = ['http', 'http', 'sse'] as const;

@@ -1,6 +1,7 @@
 /** Who shares a connection to a server, what the server is told about its client, and when a connection ends. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { isAlive, until } from '../e2e/gateway.ts';
+import { verifies } from '../support/verifies.ts';
 import {
   type Connect,
   connect as connectTo,
@@ -25,7 +26,7 @@ describe.each([WAYS.session, WAYS.sessionSse])('$title', (way) => {
     ({ connect } = await open(way, { defer }));
   });
 
-  it('two clients have two processes, which know what each client can do', async () => {
+  it(verifies('F85', 'two clients have two processes, which know what each client can do'), async () => {
     const [a, b] = await Promise.all([connect('a'), connect('b', { elicitation: {} })]);
     const [ofA, ofB] = await Promise.all([a.whoami(), b.whoami()]);
     expect(ofA.pid).not.toBe(ofB.pid);

@@ -27,7 +27,7 @@ describe.each([['stdio'], ['http']])('a server on %s', (kind) => {
     if (kind === 'stdio') expect(capabilities).toEqual(EVERYTHING);
   });
 
-  it('asks by form and by URL, samples, and asks for roots', async () => {
+  it(verifies('F86', 'asks by form and by URL, samples, and asks for roots'), async () => {
     const got = since();
     expect(await a.call('ask_form')).toEqual({ result: { action: 'accept', content: { who: 'a' } } });
     expect(await a.call('ask_url', { id: 'x' })).toEqual({ result: { action: 'accept' } });
