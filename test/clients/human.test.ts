@@ -61,6 +61,19 @@ describe.concurrent.each([WAYS.http, WAYS.httpSse, WAYS.session])('$title', (way
     expect(a.got).toEqual(['sampling/createMessage anybody?', 'cancelled sampling/createMessage anybody?']);
   });
 
+  it('a client that cancels its call is told that the question of that call is over', async () => {
+    const a = await connect('a');
+    a.answers['elicitation/create'] = () => new Promise(() => {});
+    const aborter = new AbortController();
+    const call = a.call('ask_form', { question: 'still?' }, { signal: aborter.signal }).catch((error: Error) => error.message);
+    await a.gets('elicitation/create still?');
+    aborter.abort('no longer needed');
+    expect(await call).toContain('no longer needed');
+    await a.gets('cancelled elicitation/create still?');
+    await quiet(a);
+    expect(a.got).toEqual(['elicitation/create still?', 'cancelled elicitation/create still?']);
+  });
+
   it('an answer that comes too late reaches nobody, and harms nobody', async () => {
     const a = await connect('a');
     let answer!: (value: { action: string }) => void;
