@@ -117,6 +117,8 @@ export interface BackendView {
   readonly tags: readonly string[];
   readonly critical: boolean;
   readonly kind: 'stdio' | 'remote';
+  /** Whether its messages say which request they belong to: on a pipe, and on HTTP+SSE, they do not. */
+  readonly attributes: boolean;
   readonly state: BackendState;
   /** Milliseconds since the epoch at which `state` was entered. */
   readonly since: number;

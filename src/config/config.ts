@@ -76,7 +76,7 @@ export interface Config {
   readonly insecureNoAuth: boolean;
   /** `always`: `server__tool`; `never`: original names, for a transparent single backend. */
   readonly prefix: 'always' | 'never';
-  /** Names of backends by the extension whose capability, methods and notifications go to them. */
+  /** Names of backends by the extension whose capability and methods go to them. */
   readonly passthroughExtensions: Readonly<Record<string, string>>;
   readonly limits: Limits;
   /** Values that must never be printed: resolved secrets. */

@@ -60,6 +60,11 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
   const backends = await backendsOf(entries, { problems, warnings, fillings, limits, folder });
   const gateway = await gatewayParts({ shape: shape.gateway ?? {}, overrides, fillings, problems, warnings, elsewhere });
   const disabled = entries.filter((entry) => entry.shape.disabled).map(({ name }) => name);
+  for (const [extension, server] of Object.entries(gateway.passthroughExtensions)) {
+    if (entries.some(({ name }) => name === server)) continue;
+    const message = `there is no server "${server}"; name the one that has this extension`;
+    problems.push({ path: ['gateway', 'passthroughExtensions', extension], at: 'value', message });
+  }
   if (backends.length === 0 && problems.length === 0) {
     warnings.push({ path: ['mcpServers'], at: 'key', message: 'there is no enabled server' });
   }

@@ -131,7 +131,9 @@ const gateway = z.strictObject({
   passthroughExtensions: z
     .record(z.string().min(1), z.string())
     .optional()
-    .describe('Extensions of the protocol that onemcp does not know, each with the name of the server it is passed to and from.'),
+    .describe(
+      'Extensions of the protocol that onemcp does not know, each with the name of the one server it goes to: both sides are told of the capability, and requests of clients whose method begins with the name of the extension and a slash are relayed.',
+    ),
   ...limits(),
 });
 

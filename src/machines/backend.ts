@@ -258,6 +258,7 @@ export function backendView({ value, context }: BackendSnapshot): BackendView | 
     critical: spec.critical,
     isolation: spec.isolation,
     kind: spec.kind,
+    attributes: spec.kind === 'remote' && spec.type !== 'sse',
     state,
     since: context.since,
     generation: context.generation,

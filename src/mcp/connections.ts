@@ -75,16 +75,16 @@ export function createConnections(options: ConnectionsOptions): Connections {
     return count;
   };
 
-  const instanceOf = ({ name, kind, isolation }: BackendView, client: Client): Instance | undefined => {
-    if (kind === 'stdio' && (isolation === 'auto' || isolation === 'shared')) return undefined;
+  const instanceOf = ({ name, attributes, isolation }: BackendView, client: Client): Instance | undefined => {
+    if (!attributes && (isolation === 'auto' || isolation === 'shared')) return undefined;
     if (isolation === 'session') {
       if (sole) return undefined;
       const capabilities = ownCapabilities(client.capabilities, extensionsOf(name));
       return { id: `${name}@${client.id}`, backend: name, key: client.id, client: client.id, capabilities };
     }
     if (sole && isolation === 'auto') return undefined;
-    // What arrives on a pipe cannot be attributed to one of several clients, so nothing is declared on it.
-    const { key, capabilities } = kind === 'stdio' ? NOTHING : classOfClient(client, name);
+    // What cannot be attributed to one of several clients is not asked for: nothing is declared.
+    const { key, capabilities } = attributes ? classOfClient(client, name) : NOTHING;
     const whole = isolation === 'principal' ? [client.principal, key].filter(Boolean).join('+') : key;
     if (whole === '') return undefined;
     const id = `${name}@${whole}`;

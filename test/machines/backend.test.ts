@@ -385,3 +385,13 @@ it('a session in a snapshot prints what it wants to show of itself', () => {
   const shown = backendView({ value: 'connected', context: { ...snapshot.context, session: fakeSession() } });
   expect(JSON.stringify(shown.session)).toBe('{"fake":true}');
 });
+
+it.each([
+  [{ kind: 'stdio' }, false],
+  [{ kind: 'remote', type: 'sse' }, false],
+  [{ kind: 'remote', type: 'auto' }, true],
+  [{ kind: 'remote', type: 'http' }, true],
+])('shows of %j that its messages say which request they belong to: %j', (patch, attributes) => {
+  const actor = createActor(backendMachine, { input: input({ spec: { ...specOf('a'), ...patch } as BackendInput['spec'] }) });
+  expect(backendView(actor.getSnapshot()).attributes).toBe(attributes);
+});

@@ -40,6 +40,10 @@ describe('a shared stdio backend', () => {
   });
 });
 
+it('a shared backend on HTTP+SSE is like one on a pipe', async () => {
+  expect(await wanted({ kind: 'remote', attributes: false }, rich)).toEqual([]);
+});
+
 describe('a shared remote backend', () => {
   it('has one connection for each class of capabilities', async () => {
     const gateway = gatewayWith({ kind: 'remote' });

@@ -107,6 +107,7 @@ export function viewOf(name: string, { items, ...patch }: FakeBackend = {}): Bac
     critical: false,
     isolation: 'auto',
     kind: 'stdio',
+    attributes: patch.kind === 'remote',
     since: 0,
     generation: 0,
     notes: [],
