@@ -18,6 +18,7 @@ import { createContext } from './mcp/context.ts';
 import { createMethods } from './mcp/methods/index.ts';
 import { createCursors } from './mcp/page.ts';
 import { health } from './observe/health.ts';
+import { hiddenNotes, narrateHidden } from './observe/hidden.ts';
 import type { Inspection } from './observe/inspect.ts';
 import { listChanged } from './observe/listChanged.ts';
 import { narrate } from './observe/narrate.ts';
@@ -107,6 +108,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     now,
     epoch: ports.now,
     sole: soleClient,
+    instructions: config.instructions,
     extensions: config.passthroughExtensions,
     samplingContext: (backend) => specs.get(backend)?.samplingContext ?? false,
     need: system.need,
@@ -124,11 +126,14 @@ export function createGateway(options: GatewayOptions): Gateway {
   const app = createApp({
     guard,
     mcp,
+    legacySse: config.legacySse,
     health: {
       world: system.world,
       health: () => {
         const { heapUsed, heapTotal, rss } = process.memoryUsage();
-        return health(system.world(), { version, uptime: process.uptime(), heapUsed, heapTotal, rss, now: ports.now(), transport });
+        const world = system.world();
+        const hidden = hiddenNotes(context.view(world), redact);
+        return health(world, { version, uptime: process.uptime(), heapUsed, heapTotal, rss, now: ports.now(), transport, hidden });
       },
     },
     inspect: inspection?.routes(streams) as ReturnType<typeof inspectRoutes> | undefined,
@@ -144,6 +149,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const channels = new Set<ReturnType<typeof createConnection>>();
   const world$ = worldStream(system);
   const narration = narrate(world$, log);
+  narration.add(narrateHidden(world$, { view: context.view, redact }, log));
   const notifications = listChanged(world$, { view: context.view, quiet: limits['batch.quiet'], max: limits['batch.max'] }).subscribe(
     (kinds) => {
       try {

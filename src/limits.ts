@@ -35,6 +35,7 @@ export const LIMITS = {
   'batch.max': { default: 2_000, unit: 'ms', help: 'Longest time a catalog change waits for its batch to end.' },
   'refresh.interval': { default: 1_000, unit: 'ms', help: 'Shortest time between two refreshes of one list of a backend.' },
   'list.pageSize': { default: 1_000, unit: 'count', help: 'Items on one page of a list answer.' },
+  'list.pageBytes': { default: 1024 * 1024, unit: 'bytes', help: 'Size of the items on one page of a list answer, as JSON text; one item is always given.' },
   'list.maxPages': { default: 1_000, unit: 'count', help: 'Pages read from a backend for one list.' },
   'list.maxItems': { default: 50_000, unit: 'count', help: 'Items read from a backend for one list.' },
   'list.maxBytes': { default: 32 * 1024 * 1024, unit: 'bytes', help: 'Size of all pages of one list of a backend, as JSON text.' },
@@ -58,13 +59,14 @@ export const LIMITS = {
   'sse.maxConnection': { default: 0, unit: 'ms', help: 'Age at which the connection of an event stream is closed, so that the client polls for the rest; 0 never closes one.' },
   'sse.replayEvents': { default: 1_000, unit: 'count', help: 'Events of one event stream that are kept for a client that comes back.' },
   'sse.replayBytes': { default: 4 * 1024 * 1024, unit: 'bytes', help: 'Bytes of all event streams of one session that are kept for a client that comes back; answers it has not got yet are kept beyond.' },
+  'sse.replayTotalBytes': { default: 256 * 1024 * 1024, unit: 'bytes', help: 'Bytes of all event streams of all sessions that are kept for clients that come back, answers included; beyond it the oldest streams are forgotten, those without a connection first.' },
   'sse.replayFor': { default: 300_000, unit: 'ms', help: 'How long an event stream is kept after its end.' },
   'session.idle': { default: 1_800_000, unit: 'ms', help: 'Idle time after which a session ends.' },
   'session.absolute': { default: 86_400_000, unit: 'ms', help: 'Longest life of a session.' },
   'session.max': { default: 8_192, unit: 'count', help: 'Sessions at the same time.' },
   'session.maxInFlight': { default: 64, unit: 'count', help: 'Requests in flight of one session.' },
   'session.maxSubscriptions': { default: 1_000, unit: 'count', help: 'Resources one session may be subscribed to.' },
-  'name.maxLength': { default: 64, unit: 'count', help: 'Longest exposed tool or prompt name.' },
+  'name.maxLength': { default: 64, unit: 'count', help: 'Longest exposed tool or prompt name; at least 48.' },
   'inspect.history': { default: 1_000, unit: 'count', help: 'Inspection events kept for a page that opens later.' },
 } as const satisfies Record<string, Limit>;
 

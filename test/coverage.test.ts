@@ -9,11 +9,11 @@ const pending: ReadonlySet<PromiseId> = new Set<PromiseId>();
 
 const CALL = /\bverifies\(\s*(\[[^\]]*\]|'[^']*')/g;
 
-/** The files that name each id. */
+/** The files that name each id; those that only `.ci/run` runs as well. */
 function provenIn(folder: string): ReadonlyMap<string, readonly string[]> {
   const proven = new Map<string, string[]>();
   for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-    if (!file.endsWith('.test.ts') || file === 'coverage.test.ts') continue;
+    if (!/\.(test|slow)\.ts$/.test(file) || file === 'coverage.test.ts') continue;
     for (const [, ids = ''] of readFileSync(join(folder, file), 'utf8').matchAll(CALL)) {
       for (const [, id = ''] of ids.matchAll(/'([^']*)'/g)) proven.set(id, [...(proven.get(id) ?? []), file]);
     }

@@ -7,6 +7,7 @@ export const PROMISES = {
   A1: 'initialize is answered at once with full capabilities although a backend never answers (semantics §9.1)',
   A2: 'A client gets the protocol version it asks for, whatever the backends speak (semantics §9.2)',
   A3: 'An unknown or modern version in initialize is answered with 2025-11-25, never with an error (semantics §9.3)',
+  A6: 'A server without session ids and without a GET stream is served, and not asked for either again (semantics §9.6)',
   A12: 'Capabilities of known backends are not over-advertised (semantics §9.12)',
   A13: 'A backend not seen yet counts as able to do everything, with listChanged (semantics §9.13)',
   A14: 'MCP Apps are advertised with the mimeTypes of all servers (semantics §9.14)',
@@ -58,8 +59,10 @@ export const PROMISES = {
   D61: 'A backend killed in a call gives one isError result that names the server; other calls go on (semantics §9.61)',
   D62: 'A call to a starting backend waits up to callWait and succeeds if it comes (semantics §9.62)',
   D63: 'A call that was written to a backend is never repeated by the gateway (semantics §9.63)',
+  D64: 'A lost session of a backend is replaced once and the call repeated once; the client sees only the result (semantics §9.64)',
   D65: 'Unknown parameters and _meta keys of a request reach the backend as they are (semantics §9.65)',
   D66: 'A fast answer overtakes a slow one of the same backend (semantics §9.66)',
+  D67: 'A result of 10 MiB is relayed; one over message.maxBytes is an isError result, and the connection survives (semantics §9.67)',
 
   // E. Ids, progress, cancel, timeouts
   E68: 'Requests with the same id at the same time each get their own answer (semantics §9.68)',
@@ -98,6 +101,8 @@ export const PROMISES = {
 
   // L. Extensions
   L156: 'An unknown extension is not advertised, and with passthroughExtensions reaches that server only (semantics §9.156)',
+  L157: 'Unknown _meta keys are kept in either direction (semantics §9.157)',
+  L158: 'With prefix never the official conformance suite for 2025-11-25 passes through the gateway (semantics §9.158)',
 
   // I. HTTP
   I115: 'A foreign Host or Origin is 403 on every endpoint, before the body (semantics §9.115)',

@@ -76,6 +76,10 @@ export interface Config {
   readonly insecureNoAuth: boolean;
   /** `always`: `server__tool`; `never`: original names, for a transparent single backend. */
   readonly prefix: 'always' | 'never';
+  /** What `initialize` says of the instructions of the backends: nothing, whose tools have which prefix, or all. */
+  readonly instructions: 'off' | 'names' | 'full';
+  /** Serves HTTP+SSE of version 2024-11-05 at `/sse` and `/messages`. */
+  readonly legacySse: boolean;
   /** Names of backends by the extension whose capability and methods go to them. */
   readonly passthroughExtensions: Readonly<Record<string, string>>;
   readonly limits: Limits;

@@ -8,7 +8,7 @@ import { inUnit } from './units.ts';
 
 type GatewayParts = Pick<
   Config,
-  'host' | 'port' | 'trustedHosts' | 'allowedOrigins' | 'insecureNoAuth' | 'prefix' | 'passthroughExtensions'
+  'host' | 'port' | 'trustedHosts' | 'allowedOrigins' | 'insecureNoAuth' | 'prefix' | 'instructions' | 'legacySse' | 'passthroughExtensions'
 >;
 
 interface Input extends Findings {
@@ -43,6 +43,8 @@ export async function gatewayParts(input: Input): Promise<GatewayParts> {
     allowedOrigins: (shape.allowedOrigins ?? []).map(browserOrigin),
     insecureNoAuth,
     prefix: shape.naming?.prefix ?? 'always',
+    instructions: shape.instructions ?? 'full',
+    legacySse: shape.legacySse ?? true,
     passthroughExtensions: shape.passthroughExtensions ?? {},
   };
 }

@@ -128,6 +128,15 @@ const gateway = z.strictObject({
     })
     .optional()
     .describe('How tools and prompts are named.'),
+  instructions: z.enum(['off', 'names', 'full']).optional().meta({
+    description:
+      'What clients are told at initialize. off: nothing; names: the servers and the prefixes of their tools; full: also the instructions of each server.',
+    default: 'full',
+  }),
+  legacySse: z
+    .boolean()
+    .optional()
+    .meta({ description: 'Serve the transport of 2024-11-05 (HTTP+SSE) at /sse and /messages, for old clients.', default: true }),
   passthroughExtensions: z
     .record(z.string().min(1), z.string())
     .optional()

@@ -54,9 +54,15 @@ const MAY_BE_ZERO: ReadonlySet<LimitName> = new Set<LimitName>([
   'inspect.history',
 ]);
 
+/** Limits that must be more than that. */
+const LEAST: Partial<Readonly<Record<LimitName, { readonly value: number; readonly why: string }>>> = {
+  // A namespace (32), "__", some of the own name (7), "_" and a hash (6).
+  'name.maxLength': { value: 48, why: 'a shorter name has no room for its server' },
+};
+
 /** Smallest legal value of a limit, in its unit. */
-export function smallest(name: LimitName): 0 | 1 {
-  return MAY_BE_ZERO.has(name) ? 0 : 1;
+export function smallest(name: LimitName): number {
+  return LEAST[name]?.value ?? (MAY_BE_ZERO.has(name) ? 0 : 1);
 }
 
 /** A written value in its unit: milliseconds, bytes or a count. `undefined` when it is not of that unit. */
@@ -75,8 +81,11 @@ export function complaint(value: unknown, name: LimitName): string | undefined {
   const unit = LIMITS[name].unit;
   const number = inUnit(value, unit);
   if (number === undefined) return `expected ${WANTED[unit]}, found ${found(value)}`;
-  if (number < smallest(name))
-    return `expected ${WANTED[unit]}, ${smallest(name) === 0 ? '0 or more' : 'more than 0'}, found ${found(value)}`;
+  const least = smallest(name);
+  if (number < least) {
+    const why = LEAST[name] ? `; ${LEAST[name].why}` : '';
+    return `expected ${WANTED[unit]}, ${least === 1 ? 'more than 0' : `${least} or more`}, found ${found(value)}${why}`;
+  }
   if (unit === 'ms' && number > LONGEST_TIMER) return `expected at most ${LONGEST_TIMER} milliseconds (596h), found ${found(value)}`;
   return undefined;
 }

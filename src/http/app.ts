@@ -11,21 +11,23 @@ export interface AppOptions {
   readonly guard: HostGuard;
   readonly mcp: McpOptions;
   readonly health: HealthOptions;
+  /** Whether there is HTTP+SSE, too. */
+  readonly legacySse: boolean;
   /** Loaded only with inspection: see http/inspect.ts. */
   readonly inspect?: Hono<Env> | undefined;
 }
 
 /** Every route. Health comes before the guard: probes use addresses of their own. */
-export function createApp({ guard, mcp, health, inspect }: AppOptions): Hono<Env> {
+export function createApp({ guard, mcp, health, legacySse, inspect }: AppOptions): Hono<Env> {
   const app = new Hono<Env>();
   app.route('/health', healthRoutes(health));
   app.use(hostGuard(guard));
   app.route('/mcp', mcpRoutes(mcp));
-  app.route('/', legacySseRoutes(mcp));
+  if (legacySse) app.route('/', legacySseRoutes(mcp));
   if (inspect) app.route('/inspect', inspect);
   app.notFound((c) => {
-    const routes = `/mcp, /sse, /health${inspect ? ', /inspect' : ''}`;
-    return c.json({ error: `nothing is at ${c.req.path}; there are ${routes}` }, 404);
+    const routes = ['/mcp', ...(legacySse ? ['/sse'] : []), '/health', ...(inspect ? ['/inspect'] : [])];
+    return c.json({ error: `nothing is at ${c.req.path}; there are ${routes.join(', ')}` }, 404);
   });
   app.onError((error) => {
     mcp.onBug(error);

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { ReplayBudget } from './replayBudget.ts';
 
 /** One event as it was, or is to be, sent. */
 export interface StoredEvent {
@@ -23,11 +24,13 @@ export interface EventLog {
   release(): void;
   /** Forgets all events. */
   clear(): void;
+  /** Whether a client is connected to the stream: for others there is room first when all sessions keep too much. */
+  attend(connected: boolean): void;
 }
 
 /** What a session's event streams said, for a client that comes back. MCP basic/transports §Resumability and Redelivery. */
 export interface EventStore {
-  /** @param onDropped called after the oldest event of the log was dropped */
+  /** @param onDropped called after the oldest event of the log was dropped, or all of them */
   open(onDropped?: () => void): EventLog;
   /** Bytes of the events that may be dropped. */
   readonly bytes: number;
@@ -42,6 +45,8 @@ export interface EventStoreOptions {
   readonly maxBytes: number;
   /** Events that are kept beyond; the oldest gives way. */
   readonly maxKept: number;
+  /** Bounds the bytes of the stores of all sessions, kept ones included. */
+  readonly budget: ReplayBudget;
 }
 
 interface Held extends StoredEvent {
@@ -58,7 +63,7 @@ interface Held extends StoredEvent {
 /** Bytes an event costs besides its text. */
 const OVERHEAD = 256;
 
-export function createEventStore({ maxEvents, maxBytes, maxKept }: EventStoreOptions): EventStore {
+export function createEventStore({ maxEvents, maxBytes, maxKept, budget }: EventStoreOptions): EventStore {
   /** Of all streams, oldest first. Within a log, those that may be dropped come before those that may not. */
   const droppable = new Set<Held>();
   const kept = new Set<Held>();
@@ -91,10 +96,23 @@ export function createEventStore({ maxEvents, maxBytes, maxKept }: EventStoreOpt
     /** Number of the newest event that was dropped. */
     let dropped = 0;
 
+    const clear = () => {
+      for (const event of events) {
+        remove(event);
+        share.drop(event.bytes);
+      }
+      events.length = 0;
+      dropped = last;
+    };
+    const share = budget.open(() => {
+      clear();
+      onDropped?.();
+    });
     const log: Held['log'] = {
       dropOldest() {
         const event = events.shift() as Held;
         remove(event);
+        share.drop(event.bytes);
         dropped = event.seq;
         onDropped?.();
       },
@@ -115,10 +133,12 @@ export function createEventStore({ maxEvents, maxBytes, maxKept }: EventStoreOpt
         const before = events.at(-1);
         const event: Held = { seq: ++last, text, bytes: Buffer.byteLength(text) + OVERHEAD, log };
         events.push(event);
+        share.keep(event.bytes);
         if (keep || (before && kept.has(before))) kept.add(event);
         else giveUp(event);
         log.trim();
         shrink();
+        share.settle();
         return event.seq;
       },
       skip: () => ++last,
@@ -131,11 +151,8 @@ export function createEventStore({ maxEvents, maxBytes, maxKept }: EventStoreOpt
         for (const event of [...events]) if (kept.has(event)) giveUp(event);
         shrink();
       },
-      clear() {
-        for (const event of events) remove(event);
-        events.length = 0;
-        dropped = last;
-      },
+      clear,
+      attend: share.attend,
     };
   };
 

@@ -2,6 +2,7 @@ import type { Limits } from '../limits.ts';
 import type { JsonRpcMessage } from '../world.ts';
 import { createEventStore, type EventLog } from './eventStore.ts';
 import type { Outlet } from './outlet.ts';
+import type { ReplayBudget } from './replayBudget.ts';
 import type { EventStream } from './sse.ts';
 import type { Streams } from './streams.ts';
 import { createWaiting } from './waiting.ts';
@@ -45,6 +46,8 @@ export interface SessionStreamsOptions {
   /** Monotonic milliseconds. */
   readonly now: () => number;
   readonly streams: Streams;
+  /** One for all sessions. */
+  readonly budget: ReplayBudget;
   /** The version that the session negotiated. */
   readonly protocolVersion: string;
 }
@@ -76,11 +79,12 @@ const LOW_WATER = 64 * 1024;
 const MOST_LISTENERS = 8;
 const EVENT_ID = /^([\w-]+)_([1-9]\d{0,14})$/;
 
-export function createSessionStreams({ limits, now, streams, protocolVersion }: SessionStreamsOptions): SessionStreams {
+export function createSessionStreams({ limits, now, streams, budget, protocolVersion }: SessionStreamsOptions): SessionStreams {
   const store = createEventStore({
     maxEvents: limits['sse.replayEvents'],
     maxBytes: limits['sse.replayBytes'],
     maxKept: limits['session.maxInFlight'],
+    budget,
   });
   const primes = protocolVersion >= PRIMING_SINCE;
   const lowWater = Math.min(LOW_WATER, limits['sse.queueBytes']);
@@ -134,6 +138,7 @@ export function createSessionStreams({ limits, now, streams, protocolVersion }: 
     });
     stream.connection = connection;
     stream.newest = connection;
+    stream.log.attend(true);
     stream.behind = false;
     stream.polled = false;
     const age = limits['sse.maxConnection'];
@@ -152,6 +157,7 @@ export function createSessionStreams({ limits, now, streams, protocolVersion }: 
 
   const lose = (stream: Stream) => {
     stream.connection = undefined;
+    stream.log.attend(false);
     lastOpen = stream.lostAt = now();
     if (isUnknown(stream) && (stream.listens || stream.endedAt !== undefined)) forget(stream);
   };
@@ -187,8 +193,8 @@ export function createSessionStreams({ limits, now, streams, protocolVersion }: 
   const end = (stream: Stream) => {
     stream.endedAt = now();
     if (!stream.behind) stream.connection?.end();
-    // Nothing will ever answer it, for example because it was cancelled.
-    if (!stream.answered || isUnknown(stream)) forget(stream);
+    // Nothing will ever answer it, for example because it was cancelled; or what it said is not kept any more.
+    if (!stream.answered || isUnknown(stream) || (!stream.connection && stream.log.isEmpty)) forget(stream);
   };
 
   const isExpired = ({ connection, listens, lostAt, endedAt }: Stream): boolean => {
@@ -268,7 +274,10 @@ export function createSessionStreams({ limits, now, streams, protocolVersion }: 
 
     close() {
       closed = true;
-      for (const { connection } of [...byId.values()]) connection?.end();
+      for (const { connection, log } of [...byId.values()]) {
+        connection?.end();
+        log.clear();
+      }
       byId.clear();
       listeners = [];
     },

@@ -4,6 +4,7 @@ import type { Limits } from '../limits.ts';
 import type { Connection } from '../mcp/connection.ts';
 import type { ListKind, Opening, Session } from '../mcp/session.ts';
 import type { Json, JsonRpcMessage, Phase } from '../world.ts';
+import { createReplayBudget } from './replayBudget.ts';
 import { createSessionStreams, type SessionStreams } from './sessionStreams.ts';
 import type { Streams } from './streams.ts';
 
@@ -67,6 +68,7 @@ const NEXT_SWEEP = 1_000;
 export function createSessions({ limits, now, streams }: SessionsOptions): Sessions {
   const sessions = new Map<string, Entry>();
   const streamSessions = new Map<string, StreamEntry>();
+  const budget = createReplayBudget(limits['sse.replayTotalBytes']);
   let sweptAt = Number.NEGATIVE_INFINITY;
 
   const end = (entry: Entry) => {
@@ -122,7 +124,7 @@ export function createSessions({ limits, now, streams }: SessionsOptions): Sessi
         opened: undefined,
         lastOpen: 0,
         streams() {
-          entry.opened ??= createSessionStreams({ limits, now, streams, protocolVersion: session.protocolVersion });
+          entry.opened ??= createSessionStreams({ limits, now, streams, budget, protocolVersion: session.protocolVersion });
           return entry.opened;
         },
       };

@@ -24,6 +24,7 @@ export interface ContextOptions {
   readonly epoch: () => number;
   /** There is never more than one client. */
   readonly sole: boolean;
+  readonly instructions: Context['instructions'];
   /** `passthroughExtensions` of the configuration: extension → backend. */
   readonly extensions: Readonly<Record<string, string>>;
   readonly samplingContext: (backend: string) => boolean;
@@ -35,7 +36,8 @@ export interface ContextOptions {
 
 /** What the methods share, put together. Before anybody else listens to the World, so that connections are greeted first. */
 export function createContext(options: ContextOptions): { readonly context: Context & { startedAt: number }; close(): void } {
-  const { world, onChange, naming, limits, serverInfo, now, epoch, sole, extensions, samplingContext, need, release, log } = options;
+  const { world, onChange, naming, limits, serverInfo, now, epoch, sole, instructions, extensions, samplingContext, need, release, log } =
+    options;
   const clients = new Set<Client>();
   const namespaceOf = (backend: string) => world().backends.get(backend)?.namespace ?? backend;
   const subscriptions = createSubscriptions({
@@ -89,6 +91,7 @@ export function createContext(options: ContextOptions): { readonly context: Cont
     subscriptions,
     levels,
     elicitations,
+    instructions,
     samplingContext,
     extensions,
   };

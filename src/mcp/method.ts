@@ -1,3 +1,4 @@
+import type { Config } from '../config/config.ts';
 import type { OnemcpError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { BackendView, CancelSignal, Json, RequestId, World } from '../world.ts';
@@ -35,6 +36,8 @@ export interface Context {
   readonly subscriptions: Subscriptions;
   readonly levels: Levels;
   readonly elicitations: Elicitations;
+  /** What clients are told at `initialize`. */
+  readonly instructions: Config['instructions'];
   /** Whether a backend may ask for the context of other servers in a sampling request. */
   readonly samplingContext: (backend: string) => boolean;
   /** `passthroughExtensions` of the configuration: extension → backend. */

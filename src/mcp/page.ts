@@ -59,9 +59,6 @@ export interface PageOptions {
   readonly bytes: number;
 }
 
-/** The bytes of one page: clients and models read a list in one piece. */
-export const PAGE_BYTES = 1024 * 1024;
-
 /**
  * The page after a position. A list is in the order of its backends, then of their own ids, so a position stays good
  * whatever vanishes from the list or comes to it: no item is listed twice, and none that stays is skipped.

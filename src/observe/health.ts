@@ -14,6 +14,8 @@ export interface Vitals {
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly transport: 'http' | 'stdio';
+  /** What no client sees of a backend, in sentences: see hidden.ts. */
+  readonly hidden?: ReadonlyMap<string, readonly string[]>;
 }
 
 export interface ServerHealth {
@@ -98,7 +100,10 @@ export function health(world: World, vitals: Vitals): Health {
   const views = [...world.backends.values()];
   const disabled: ServerHealth[] = world.config.disabled.map((name) => ({ name, status: 'disabled', healthy: false }));
   const instances = instancesByBackend(world);
-  const details = [...views.map((view) => serverHealth(view, instances.get(view.name))), ...disabled];
+  const details = [
+    ...views.map((view) => serverHealth(view, [...view.notes, ...(vitals.hidden?.get(view.name) ?? [])], instances.get(view.name))),
+    ...disabled,
+  ];
   const healthy = views.filter(({ state }) => state === 'connected').length;
   return {
     status: healthLevel(world),
@@ -126,8 +131,8 @@ export function health(world: World, vitals: Vitals): Health {
   };
 }
 
-function serverHealth(view: BackendView, instances: readonly InstanceHealth[] | undefined): ServerHealth {
-  const { name, state, tags, since, lastConnected, lastError, retryAt, failures, session, notes } = view;
+function serverHealth(view: BackendView, notes: readonly string[], instances: readonly InstanceHealth[] | undefined): ServerHealth {
+  const { name, state, tags, since, lastConnected, lastError, retryAt, failures, session } = view;
   const connected = state === 'connected';
   return {
     name,

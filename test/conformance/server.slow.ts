@@ -1,5 +1,6 @@
 /** The server scenarios of the official suite, through the gateway. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { verifies } from '../support/verifies.ts';
 import { readExpected } from './expected.ts';
 import { judge, settle } from './judge.ts';
 import { LEGS } from './legs.ts';
@@ -30,7 +31,7 @@ for (const { name, what, scenarios, start } of LEGS) {
     });
     afterAll(() => service?.stop());
 
-    it.each(Object.entries(scenarios))('%s', async (scenario, required) => {
+    it.each(Object.entries(scenarios))(verifies('L158', '%s'), async (scenario, required) => {
       const verdict = judge(await runServerScenario((service as Service).url, scenario), required);
       table.add(name, scenario, verdict);
       settle(`${name} ${scenario}`, verdict, expected);

@@ -91,7 +91,7 @@ describe('a backend that misbehaves in a call fails that call only, with its cau
     ['never-responds', /"odd" did not answer tools\/call within 1500 ms/, false],
     ['huge-message', /larger than 16 MiB/, false],
     ['deep-json', /nested deeper than 256 levels/, false],
-  ] as const)('%s', async (name, reason, restarts) => {
+  ] as const)(verifies('D67', '%s'), async (name, reason, restarts) => {
     const { running, client, detail, done } = await beside(fixture(name), { requestTimeout: name === 'huge-message' ? '20s' : '1500ms' });
     await untilState(running, 'odd', 'connected');
     const { pid } = await detail();

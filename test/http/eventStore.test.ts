@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createEventStore, type EventLog } from '../../src/http/eventStore.ts';
+import { createReplayBudget } from '../../src/http/replayBudget.ts';
 
 /** What an event costs besides its text. */
 const OVERHEAD = 256;
-const store = ({ maxEvents = 100, maxBytes = 1_000_000, maxKept = 10 } = {}) => createEventStore({ maxEvents, maxBytes, maxKept });
+const store = ({ maxEvents = 100, maxBytes = 1_000_000, maxKept = 10, budget = createReplayBudget(1_000_000) } = {}) =>
+  createEventStore({ maxEvents, maxBytes, maxKept, budget });
 const rest = (log: EventLog, seq: number) => log.after(seq)?.map(({ text }) => text);
 
 describe('the events of a stream', () => {
@@ -93,7 +95,8 @@ it('whatever is said, a store stays within its bounds, counts right, and gives e
   const bounds = fc.record({ maxEvents: fc.nat(20), maxBytes: fc.nat(20_000), maxKept: fc.nat(4) });
   fc.assert(
     fc.property(bounds, steps, (limits, acts) => {
-      const made = createEventStore(limits);
+      const budget = createReplayBudget(1_000_000);
+      const made = createEventStore({ ...limits, budget });
       const logs = Array.from({ length: 5 }, () => made.open());
       /** All that was ever said, by log and number. */
       const said = logs.map(() => new Map<number, string>());
@@ -119,6 +122,7 @@ it('whatever is said, a store stays within its bounds, counts right, and gives e
           bytes += longest.reduce((sum, event) => sum + Buffer.byteLength(event.text) + OVERHEAD, 0);
           expect(longest.length).toBeLessThanOrEqual(Math.max(limits.maxEvents, limits.maxKept));
         }
+        expect(budget.bytes).toBe(bytes);
         expect(made.bytes).toBeLessThanOrEqual(limits.maxBytes);
         expect(made.kept).toBeLessThanOrEqual(limits.maxKept);
         expect(held).toBeGreaterThanOrEqual(made.kept);

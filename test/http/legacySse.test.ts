@@ -194,3 +194,16 @@ describe('what HTTP+SSE refuses', () => {
     expect([answer.status, answer.text]).toEqual([404, expect.stringContaining('/sse')]);
   });
 });
+
+it('HTTP+SSE that is turned off is not found, and not offered; the other transport is', async () => {
+  const { send, open } = await serve({}, { legacySse: false });
+  const answers = [
+    await send({ method: 'GET', path: '/sse', headers: { accept: 'text/event-stream' } }),
+    await send({ path: '/sse', body: INITIALIZE }),
+    await send({ path: '/messages?sessionId=x', body: INITIALIZE }),
+  ];
+  await Promise.all(answers.map(({ ended }) => ended));
+  expect(answers.map(({ status }) => status)).toEqual([404, 404, 404]);
+  expect(answers[0]?.text).toContain('there are /mcp, /health"');
+  expect((await open()).session).toMatch(/^[\w-]{43}$/);
+});

@@ -104,6 +104,22 @@ describe('a client that loses its connection in a call', () => {
 });
 
 describe('Last-Event-ID', () => {
+  it(verifies('I120', 'whose events had to make room for those of other sessions is 400; a newer one is not'), async () => {
+    const { open, calls, streams } = await serve({ 'sse.upgradeAfter': 0, 'sse.replayTotalBytes': 60_000 });
+    const lost: { client: Awaited<ReturnType<typeof open>>; lastId: string | undefined }[] = [];
+    for (const n of [0, 1]) {
+      const client = await open();
+      const stream = await client.post(callOf(1));
+      await until(() => stream.lastId);
+      stream.drop();
+      await until(() => streams.size === 0);
+      calls[n]?.answer({ content: [{ type: 'text', text: 'x'.repeat(40_000) }] });
+      lost.push({ client, lastId: stream.lastId });
+    }
+    const statuses = await Promise.all(lost.map(async ({ client, lastId }) => (await client.resume(lastId)).status));
+    expect(statuses).toEqual([400, 200]);
+  });
+
   it(verifies('I120', 'of another session, or unknown, is 400; the own one is not touched by the attempt'), async () => {
     const { open } = await serve();
     const [mine, other] = [await open(), await open()];

@@ -23,7 +23,7 @@ export interface BackendCall {
 }
 
 /** A gateway with one backend `a` that has one tool `t`, which is answered by the test. */
-export async function serve(changed: Partial<Limits> = {}) {
+export async function serve(changed: Partial<Limits> = {}, { legacySse = true } = {}) {
   const calls: BackendCall[] = [];
   const backend = fakeSession({
     answer({ method, params, options }) {
@@ -41,7 +41,7 @@ export async function serve(changed: Partial<Limits> = {}) {
   const sessions = createSessions({ limits, now: context.now, streams });
   const mcp = { context, methods, sessions, streams, onBug };
   const guard = createHostGuard({ trustedHosts: [], allowedOrigins: [] });
-  const app = createApp({ guard, mcp, health: { world: context.world, health: () => ({}) as Health } });
+  const app = createApp({ guard, mcp, legacySse, health: { world: context.world, health: () => ({}) as Health } });
   const server = await listen({
     fetch: app.fetch as never,
     express(incoming, outgoing) {

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createReplayBudget } from '../../src/http/replayBudget.ts';
 import { createSessionStreams } from '../../src/http/sessionStreams.ts';
 import { createStreams } from '../../src/http/streams.ts';
 import { type Limits, limitsWith } from '../../src/limits.ts';
 import type { JsonRpcMessage } from '../../src/world.ts';
 import { verifies } from '../support/verifies.ts';
-import { reader } from './outletKit.ts';
+import { eventsIn, fakeOutlet, reader } from './outletKit.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -13,12 +14,13 @@ afterEach(() => void vi.useRealTimers());
 interface Setup {
   readonly version?: string;
   readonly limits?: Partial<Limits>;
+  readonly budget?: ReturnType<typeof createReplayBudget>;
 }
 
-function setup({ version = '2025-11-25', limits: changed = {} }: Setup = {}) {
+function setup({ version = '2025-11-25', limits: changed = {}, budget = createReplayBudget(1_000_000_000) }: Setup = {}) {
   const limits = limitsWith({ 'sse.queueBytes': 200_000, ...changed });
   const streams = createStreams({ keepAlive: 15_000, queueBytes: limits['sse.queueBytes'] });
-  return createSessionStreams({ limits, now: () => performance.now(), streams, protocolVersion: version });
+  return createSessionStreams({ limits, now: () => performance.now(), streams, budget, protocolVersion: version });
 }
 type Streams = ReturnType<typeof setup>;
 
@@ -337,11 +339,89 @@ describe('a connection that is too old', () => {
   });
 });
 
+describe('when all sessions together keep too much', () => {
+  const answered = (streams: Streams, text: string, { cut }: { cut: boolean }) => {
+    const client = reader();
+    const stream = streams.answer(client.outlet);
+    if (cut) client.cut();
+    stream.answer(JSON.stringify({ id: text }));
+    stream.end();
+    return client;
+  };
+
+  it('the oldest answers for clients that have gone are forgotten, and the others are not', () => {
+    const budget = createReplayBudget(2_000);
+    const sessions = [1, 2, 3].map(() => setup({ budget }));
+    const clients = sessions.map((streams) => answered(streams, 'x'.repeat(600), { cut: true }));
+    expect(sessions.map((streams, n) => resumed(streams, clients[n]?.lastId) !== undefined)).toEqual([false, true, true]);
+    expect(sessions.map(({ isEmpty }) => isEmpty)).toEqual([true, false, false]);
+  });
+
+  it('the streams of clients that are there, or have come back, are forgotten last', () => {
+    const budget = createReplayBudget(3_000);
+    const streams = setup({ budget });
+    const clients = [reader(), reader(), reader()];
+    const answers = clients.map(({ outlet }) => streams.answer(outlet));
+    for (const { send } of answers) send(JSON.stringify({ id: 'x'.repeat(600) }));
+    const ids = clients.map(({ events }) => events[0]?.id);
+    for (const client of [clients[1], clients[2]]) client?.cut();
+    const back = resumed(streams, clients[1]?.lastId);
+    answered(setup({ budget }), 'x'.repeat(600), { cut: true });
+    expect(back?.isOpen).toBe(true);
+    expect(ids.map((id) => resumed(streams, id) !== undefined)).toEqual([true, true, false]);
+  });
+
+  it('an answer that is larger than all room is kept for nobody, but delivered to who is there', () => {
+    const budget = createReplayBudget(100);
+    const streams = setup({ budget });
+    const gone = answered(streams, 'gone', { cut: true });
+    expect([resumed(streams, gone.lastId), streams.isEmpty, budget.bytes]).toEqual([undefined, true, 0]);
+    expect(numbers(answered(streams, 'here', { cut: false }))).toEqual(['here']);
+  });
+
+  it('a call that runs goes on: who has missed something is told, and who has not gets the answer', () => {
+    const budget = createReplayBudget(1_000);
+    const streams = setup({ budget });
+    const posting = [reader(), reader()];
+    const [a, b] = posting.map(({ outlet }) => streams.answer(outlet)) as [ReturnType<Streams['answer']>, ReturnType<Streams['answer']>];
+    a.send('{"id":"a1"}');
+    b.send('{"id":"b1"}');
+    const [beforeA, beforeB] = [posting[0]?.events[0]?.id, posting[1]?.lastId];
+    for (const client of posting) client.cut();
+    // Both have gone, and this is more than there is room for.
+    answered(streams, 'x'.repeat(700), { cut: true });
+    expect(resumed(streams, beforeA)).toBeUndefined();
+    b.answer('{"id":"answer"}');
+    expect(numbers(resumed(streams, beforeB) ?? reader())).toEqual(['answer']);
+  });
+
+  it('who reads slowly is cut off when what it was to read is forgotten, and told so when it comes back', () => {
+    const budget = createReplayBudget(200_000);
+    const streams = setup({ budget, limits: { 'sse.queueBytes': 1_000 } });
+    const client = reader();
+    const stream = streams.answer(client.outlet);
+    client.cut();
+    for (let n = 0; n < 5; n++) stream.send(JSON.stringify({ id: 'x'.repeat(2_000) }));
+    const { outlet, sink, written } = fakeOutlet();
+    expect([streams.resume(client.lastId as string, outlet), written.length]).toEqual([true, 1]);
+    // It has not taken the first event yet when another client needs the room.
+    answered(streams, 'x'.repeat(195_000), { cut: false });
+    sink.queued = 0;
+    sink.onDrain?.();
+    expect([written.length, sink.ended, resumed(streams, eventsIn(written.join(''))[0]?.id)]).toEqual([1, 1, undefined]);
+  });
+});
+
 it('when a session ends, so do its streams, and nothing is left', () => {
-  const streams = setup();
+  const budget = createReplayBudget(1_000_000);
+  const streams = setup({ budget });
   const [client, posting] = [listening(streams), reader()];
   const stream = streams.answer(posting.outlet);
+  streams.send(log(1));
+  stream.send('{}');
+  expect(budget.bytes).toBeGreaterThan(0);
   streams.close();
+  expect(budget.bytes).toBe(0);
   expect([client.isOpen, posting.isOpen, streams.send(asked), stream.send('{}')]).toEqual([false, false, false, false]);
   expect([resumed(streams, client.lastId), vi.getTimerCount()]).toEqual([undefined, 0]);
 });

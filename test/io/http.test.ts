@@ -3,6 +3,7 @@ import { openHttp } from '../../src/io/transports/http.ts';
 import type { Limits } from '../../src/limits.ts';
 import { type Backend, type Call, start } from '../fixtures/http/index.mjs';
 import { createPeer, failure, ioDeps, remoteSpec, textOf } from '../fixtures/http/peer.ts';
+import { verifies } from '../support/verifies.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -37,7 +38,7 @@ const until = <T>(check: () => T) => vi.waitFor(check, { timeout: 10_000, interv
 const posts = (backend: Backend, method: string) => backend.requests.filter(({ message }) => message.method === method);
 
 describe('Streamable HTTP: ordinary answers', () => {
-  it.each(['good', 'sse-answers', 'sessionless', 'sdk'])('%s serves calls', async (fixture) => {
+  it.each(['good', 'sse-answers', 'sessionless', 'sdk'])(verifies('A6', '%s serves calls'), async (fixture) => {
     const { peer } = await connected(fixture);
     expect(await peer.text('echo', { text: 'grüße' })).toBe('grüße');
     const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => peer.text('echo', { text: `${n}` })));
@@ -156,7 +157,7 @@ describe('Streamable HTTP: streams', () => {
     await until(() => expect(peer.messages).toMatchObject([{ message: { method: 'notifications/tools/list_changed' } }]));
   });
 
-  it.each([405, 404, 406])('takes %i on GET for "no stream" and does not ask again', async (status) => {
+  it.each([405, 404, 406])(verifies('A6', 'takes %i on GET for "no stream" and does not ask again'), async (status) => {
     const { backend, peer } = await connected('good', {
       before({ req, res }: Call) {
         if (req.method !== 'GET') return false;
@@ -231,7 +232,7 @@ describe('Streamable HTTP: streams', () => {
 });
 
 describe('Streamable HTTP: a lost session', () => {
-  it('is replaced once, and each affected request is repeated once', async () => {
+  it(verifies('D64', 'is replaced once, and each affected request is repeated once'), async () => {
     const { backend, peer } = await connected('lost-session', { boom: (call: Call) => call.reply(call.backend.text('boom')) });
     const old = [...backend.sessions][0];
     expect(await peer.text('boom')).toBe('boom');
@@ -242,7 +243,7 @@ describe('Streamable HTTP: a lost session', () => {
     expect(peer.messages).toEqual([]);
   });
 
-  it('is replaced once for many requests at the same time', async () => {
+  it(verifies('D64', 'is replaced once for many requests at the same time'), async () => {
     const { backend, peer } = await connected('good');
     backend.sessions.clear();
     const answers = await Promise.all(Array.from({ length: 30 }, (_, n) => peer.text('echo', { text: `${n}` })));
@@ -422,14 +423,14 @@ describe('Streamable HTTP: broken and hostile servers', () => {
     expect((await failure(peer.call('boom'))).message).toContain('deeper than 256');
   });
 
-  it.each(['huge', 'endless-event', 'gzip-bomb'])('%s is cut off at the limit', async (fixture) => {
+  it.each(['huge', 'endless-event', 'gzip-bomb'])(verifies('D67', '%s is cut off at the limit'), async (fixture) => {
     const { peer } = await connected(fixture, {}, { limits });
     expect(await failure(peer.call('boom'))).toMatchObject({ code: 'message_too_large', data: { server: 'web' } });
     expect(await peer.text('echo', { text: 'alive' })).toBe('alive');
     expect(peer.closes).toEqual([]);
   });
 
-  it('relays an answer of 10 MiB', async () => {
+  it(verifies('D67', 'relays an answer of 10 MiB'), async () => {
     const { peer } = await connected('huge', { mb: 10 });
     expect(String(await peer.text('boom'))).toHaveLength(10 << 20);
   });

@@ -97,7 +97,7 @@ describe('a UI resource', () => {
   });
 });
 
-it(verifies('D65', 'what we do not know of a request reaches the backend as it is, in parameters and _meta'), async () => {
+it(verifies(['D65', 'L157'], 'what we do not know of a request reaches the backend as it is, in parameters and _meta'), async () => {
   const session = fakeSession({ answer: () => ({ content: [], contents: [], messages: [] }) });
   const items = { tools: [tool('t')], prompts: [{ name: 't' }], resources: [{ uri: 'db://t' }] };
   const client = fakeClient(fakeGateway([viewOf('a', { session, items })]));
@@ -118,7 +118,7 @@ it(verifies('D65', 'what we do not know of a request reaches the backend as it i
   }
 });
 
-it(verifies('D58', 'what we do not know of a result reaches the client as it is, whatever its method'), async () => {
+it(verifies(['D58', 'L157'], 'what we do not know of a result reaches the client as it is, whatever its method'), async () => {
   const unknown = { 'x-vendor': [null, 1], resultType: 'odd', _meta: { 'v/x': { deep: [null] }, 'dev.other/y': 'ui://w' } };
   const content = [
     { type: 'hologram', uri: 'db://t', data: { n: 1e300 } },

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { OnemcpError } from '../../src/errors.ts';
-import { PAGE_BYTES } from '../../src/mcp/page.ts';
 import type { Json } from '../../src/world.ts';
 import { fakeClient, fakeGateway, tool, viewOf } from '../support/fakeWorld.ts';
 import { verifies } from '../support/verifies.ts';
@@ -39,16 +38,20 @@ describe('a list that is not all there', () => {
   });
 });
 
-it('a list of more than 1 MiB is given in pages, whatever its number of items', async () => {
-  const tools = Array.from({ length: 30 }, (_, n) => tool(`t${n + 10}`, { description: 'x'.repeat(100_000) }));
-  const client = fakeClient(fakeGateway([viewOf('a', { items: { tools } })]));
-  const names: unknown[] = [];
+it.each([
+  ['1 MiB', {}, 10],
+  ['list.pageBytes', { 'list.pageBytes': 250_000 }, 2],
+  ['less than an item', { 'list.pageBytes': 1 }, 1],
+])('a list of more than %s is given in pages, whatever its number of items', async (_, limits, most) => {
+  const tools = Array.from({ length: 25 }, (_, n) => tool(`t${n + 10}`, { description: 'é'.repeat(50_000) }));
+  const client = fakeClient(fakeGateway([viewOf('a', { items: { tools } })], { limits }));
+  const pages: unknown[][] = [];
   let cursor: unknown;
   do {
-    const { result, text } = await client.ask('tools/list', cursor === undefined ? {} : { cursor });
-    expect(Buffer.byteLength(text)).toBeLessThan(PAGE_BYTES + 1_000);
-    names.push(...(result.tools as Json[]).map(({ name }) => name));
+    const { result } = await client.ask('tools/list', cursor === undefined ? {} : { cursor });
+    pages.push((result.tools as Json[]).map(({ name }) => name));
     cursor = result.nextCursor;
   } while (cursor !== undefined);
-  expect(names).toEqual(tools.map(({ name }) => `a__${name}`));
+  expect(pages.flat()).toEqual(tools.map(({ name }) => `a__${name}`));
+  expect([Math.max(...pages.map((page) => page.length)), pages.length]).toEqual([most, Math.ceil(tools.length / most)]);
 });

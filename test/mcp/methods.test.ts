@@ -86,23 +86,6 @@ describe('initialize', () => {
     const down = viewOf('b', { state: 'retrying', info: fakeSession({ capabilities: { resources: {} } }).info });
     expect(opening({}, tools, down).capabilities).toEqual({ tools: { listChanged: true }, resources: { listChanged: true } });
   });
-
-  it(verifies('A15', 'joins the instructions of all backends under their headings, in configuration order'), () => {
-    const of = (name: string, instructions: string) => viewOf(name, { session: fakeSession({ instructions }) });
-    expect(opening({}, of('z', 'First.'), of('a', '  Second.\nMore. '), viewOf('none')).instructions).toBe(
-      '# z (tools: z__…)\nFirst.\n\n# a (tools: a__…)\nSecond.\nMore.',
-    );
-  });
-
-  it(verifies('A15', 'cuts long instructions at a line, and keeps the whole below 16 KiB'), () => {
-    const long = Array.from({ length: 300 }, (_, n) => `line ${n} ${'x'.repeat(20)}`).join('\n');
-    const views = Array.from({ length: 10 }, (_, n) => viewOf(`s${n}`, { session: fakeSession({ instructions: long }) }));
-    const { instructions } = opening({}, ...views) as { instructions: string };
-    expect(instructions.length).toBeLessThanOrEqual(16_384);
-    const [first = ''] = instructions.split('\n\n');
-    expect(first.length).toBeLessThan(4_200);
-    expect(first).toMatch(/\nline \d+ x{20}\n…\(truncated\)$/);
-  });
 });
 
 it(verifies('A17', 'ping is answered although every backend hangs'), async () => {

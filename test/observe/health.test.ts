@@ -137,6 +137,19 @@ describe('the health document', () => {
     expect(health(worldOf([viewOf('a', { notes })]), VITALS).servers.details[0]?.notes).toEqual(notes);
   });
 
+  it('names what is hidden of a backend after what is wrong with its lists', () => {
+    const world = worldOf([viewOf('a'), viewOf('b', { notes: ['tools/list was cut'] }), viewOf('c')]);
+    const hidden = new Map([
+      ['b', ['tools/list: hidden']],
+      ['c', ['prompts/list: hidden']],
+    ]);
+    expect(health(world, { ...VITALS, hidden }).servers.details.map(({ notes }) => notes)).toEqual([
+      undefined,
+      ['tools/list was cut', 'tools/list: hidden'],
+      ['prompts/list: hidden'],
+    ]);
+  });
+
   it('depends on nothing but what it is given', () => {
     const world = worldOf([viewOf('a')]);
     expect(health(world, VITALS)).toEqual(health(world, VITALS));

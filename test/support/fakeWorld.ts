@@ -1,7 +1,7 @@
 /** Backends, a World and a Context in memory: everything `src/mcp` sees, with nothing behind it. */
 import type { OnemcpError } from '../../src/errors.ts';
 import { type Limits, limitsWith } from '../../src/limits.ts';
-import { createContext } from '../../src/mcp/context.ts';
+import { type ContextOptions, createContext } from '../../src/mcp/context.ts';
 import { createMethods } from '../../src/mcp/methods/index.ts';
 import { createCursors } from '../../src/mcp/page.ts';
 import { createSession, type Session } from '../../src/mcp/session.ts';
@@ -145,6 +145,7 @@ export interface FakeGatewayOptions {
   /** Milliseconds, of both clocks. Default: those of `performance` and `Date`, which fake timers move. */
   readonly now?: () => number;
   readonly sole?: boolean;
+  readonly instructions?: ContextOptions['instructions'];
   readonly extensions?: Readonly<Record<string, string>>;
   /** The backend that may ask for the context of other servers. */
   readonly samplingContext?: string;
@@ -174,6 +175,7 @@ export function fakeGateway(views: readonly BackendView[], options: FakeGatewayO
     now,
     epoch: options.now ?? (() => Date.now()),
     sole: options.sole ?? false,
+    instructions: options.instructions ?? 'full',
     extensions: options.extensions ?? {},
     samplingContext: (backend) => options.samplingContext === backend,
     need(instance) {

@@ -1,5 +1,6 @@
 import type { BackendView, Json, World } from '../../world.ts';
 import { isObject, UI_EXTENSION } from '../capabilities.ts';
+import { instructionsOf } from '../instructions.ts';
 import type { Context } from '../method.ts';
 
 /** Versions a client may choose, newest first. */
@@ -62,27 +63,4 @@ function united(known: Json, more: Json): Json {
     if (Array.isArray(value) && Array.isArray(more[name])) settings[name] = [...new Set([...value, ...(more[name] as unknown[])])];
   }
   return settings;
-}
-
-const MAX_EACH = 4096;
-const MAX_TOTAL = 16_384;
-
-/** The instructions of all known backends under their own headings, in configuration order. */
-function instructionsOf({ backends }: World, { naming }: Context): string {
-  let text = '';
-  for (const view of backends.values()) {
-    const section = sectionOf(view, naming.prefix === 'always');
-    if (section && text.length + section.length <= MAX_TOTAL) text += section;
-  }
-  return text.trimEnd();
-}
-
-function sectionOf({ namespace, info }: BackendView, prefixed: boolean): string | undefined {
-  const text = info?.instructions?.trim();
-  if (!text) return undefined;
-  const cut =
-    text.length > MAX_EACH
-      ? `${text.slice(0, text.lastIndexOf('\n', MAX_EACH) > 0 ? text.lastIndexOf('\n', MAX_EACH) : MAX_EACH)}\n…(truncated)`
-      : text;
-  return `# ${namespace}${prefixed ? ` (tools: ${namespace}__…)` : ''}\n${cut}\n\n`;
 }

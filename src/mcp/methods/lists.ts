@@ -1,7 +1,7 @@
 import type { Json, Kind, World } from '../../world.ts';
 import { shortcomingOf } from '../catalog.ts';
 import { type Call, type Context, type Method, type Result, Serialized, waitFor } from '../method.ts';
-import { type Cursors, PAGE_BYTES, type Page, pageAfter } from '../page.ts';
+import { type Cursors, type Page, pageAfter } from '../page.ts';
 import type { ListView } from '../view.ts';
 
 /** `_meta` key that names the servers of which items are missing in a list. */
@@ -34,7 +34,7 @@ function listMethod(name: string, kind: Kind, key: string, cursors: Cursors): Me
           backends: [...world.backends.keys()],
           position,
           size: context.limits['list.pageSize'],
-          bytes: PAGE_BYTES,
+          bytes: context.limits['list.pageBytes'],
         });
       if (position) return pageResult(page(), partial);
       const lacks = partial.length === 0 ? '' : JSON.stringify(partial);
