@@ -54,6 +54,8 @@ interface Used {
 export function createConnections(options: ConnectionsOptions): Connections {
   const { world, limits, now, clients, sole, extensions, need, release, upwardTo, isHeld, onFull } = options;
   const used = new Map<string, Used>();
+  /** Backends whose lack of connections was told. */
+  const full = new Set<string>();
   const classes = new WeakMap<Client, CapabilityClass>();
 
   const extensionsOf = (backend: string): readonly string[] => Object.keys(extensions).filter((name) => extensions[name] === backend);
@@ -89,14 +91,16 @@ export function createConnections(options: ConnectionsOptions): Connections {
     if (whole === '') return undefined;
     const id = `${name}@${whole}`;
     if (isolation !== 'principal' && !used.has(id) && countOf(name) >= limits['instance.max']) {
-      onFull(name);
+      if (!full.has(name)) onFull(name);
+      full.add(name);
       return undefined;
     }
     return { id, backend: name, key: whole, client: undefined, capabilities };
   };
 
-  const end = ({ id }: Instance) => {
+  const end = ({ id, backend }: Instance) => {
     used.delete(id);
+    full.delete(backend);
     release(id);
   };
 

@@ -66,7 +66,8 @@ describe('a shared remote backend', () => {
     await flush();
     expect((await fakeClient(gateway, initialize(rich)).ask('tools/call', call)).error).toBeUndefined();
     expect(gateway.needed).toHaveLength(1);
-    expect(gateway.logged).toContain('backend.instances_full');
+    await fakeClient(gateway, initialize(rich)).ask('tools/call', call);
+    expect(gateway.logged).toEqual(['backend.instances_full']);
   });
 
   it('carries the extensions that we know, or that the configuration lets through to it', async () => {
