@@ -42,3 +42,7 @@ function endOfString(text: string, start: number): number {
     from = quote + 1;
   }
 }
+
+/** Whether a JSON value is an object, which `typeof` says of arrays and null as well. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,4 +1,5 @@
 /** What of a client's capabilities a connection to a backend may declare. MCP basic/lifecycle §Capability Negotiation. */
+import { isObject } from '../json.ts';
 import type { Json } from '../world.ts';
 
 /** MCP Apps. https://github.com/modelcontextprotocol/ext-apps */
@@ -10,8 +11,6 @@ export interface CapabilityClass {
   readonly key: string;
   readonly capabilities: Json;
 }
-
-export const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Whether a client can be asked in a mode; `{}` means forms. MCP client/elicitation §Capabilities. */
 export function elicits({ elicitation }: Json, mode: 'form' | 'url'): boolean {

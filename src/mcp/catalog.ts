@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { OnemcpError, WireError } from '../errors.ts';
+import { isObject } from '../json.ts';
 import type { Limits } from '../limits.ts';
 import { type BackendSession, type Items, type Json, KINDS, type Kind } from '../world.ts';
 
@@ -204,5 +205,3 @@ function flawOf(kind: Kind, item: unknown, found: ReadonlyMap<string, Json>): st
   if (kind === 'tools' && !isObject(item.inputSchema)) return `${label} has no object "inputSchema"`;
   return undefined;
 }
-
-const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);

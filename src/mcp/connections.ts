@@ -1,8 +1,9 @@
 import type { BackendSpec } from '../config/config.ts';
 import { OnemcpError } from '../errors.ts';
+import { isObject } from '../json.ts';
 import type { Limits } from '../limits.ts';
 import type { BackendView, Instance, Json, Upward, World } from '../world.ts';
-import { type CapabilityClass, classOf, isObject, ownCapabilities } from './capabilities.ts';
+import { type CapabilityClass, classOf, ownCapabilities } from './capabilities.ts';
 import type { Client } from './client.ts';
 
 /**
@@ -51,25 +52,20 @@ interface Used {
   lastUsed: number;
 }
 
+/** What a client wants of a backend, and for which configuration of it. */
+interface Wanted extends Pick<BackendView, 'isolation' | 'attributes'> {
+  readonly instance: Instance | undefined;
+}
+
 export function createConnections(options: ConnectionsOptions): Connections {
   const { world, limits, now, clients, sole, extensions, need, release, upwardTo, isHeld, onFull } = options;
   const used = new Map<string, Used>();
   /** Backends whose lack of connections was told. */
   const full = new Set<string>();
-  const classes = new WeakMap<Client, CapabilityClass>();
+  /** What a client wants of a backend stays the same while the backend is configured so, and every call asks. */
+  const wanted = new WeakMap<Client, Map<string, Wanted>>();
 
   const extensionsOf = (backend: string): readonly string[] => Object.keys(extensions).filter((name) => extensions[name] === backend);
-
-  const classOfClient = (client: Client, backend: string): CapabilityClass => {
-    const own = extensionsOf(backend);
-    if (own.length > 0) return classOf(client.capabilities, own);
-    let found = classes.get(client);
-    if (!found) {
-      found = classOf(client.capabilities, []);
-      classes.set(client, found);
-    }
-    return found;
-  };
 
   const countOf = (backend: string): number => {
     let count = 0;
@@ -77,25 +73,42 @@ export function createConnections(options: ConnectionsOptions): Connections {
     return count;
   };
 
-  const instanceOf = ({ name, attributes, isolation }: BackendView, client: Client): Instance | undefined => {
-    if (!attributes && (isolation === 'auto' || isolation === 'shared')) return undefined;
+  /** Undefined for a client that needs no connection besides the first. */
+  const instanceFor = ({ name, attributes, isolation }: BackendView, client: Client): Instance | undefined => {
+    if (sole && (isolation === 'auto' || isolation === 'session')) return undefined;
     if (isolation === 'session') {
-      if (sole) return undefined;
       const capabilities = ownCapabilities(client.capabilities, extensionsOf(name));
       return { id: `${name}@${client.id}`, backend: name, key: client.id, client: client.id, capabilities };
     }
-    if (sole && isolation === 'auto') return undefined;
     // What cannot be attributed to one of several clients is not asked for: nothing is declared.
-    const { key, capabilities } = attributes ? classOfClient(client, name) : NOTHING;
-    const whole = isolation === 'principal' ? [client.principal, key].filter(Boolean).join('+') : key;
-    if (whole === '') return undefined;
-    const id = `${name}@${whole}`;
-    if (isolation !== 'principal' && !used.has(id) && countOf(name) >= limits['instance.max']) {
-      if (!full.has(name)) onFull(name);
-      full.add(name);
-      return undefined;
+    const { key: own, capabilities } = attributes ? classOf(client.capabilities, extensionsOf(name)) : NOTHING;
+    const key = isolation === 'principal' ? [client.principal, own].filter(Boolean).join('+') : own;
+    return key === '' ? undefined : { id: `${name}@${key}`, backend: name, key, client: undefined, capabilities };
+  };
+
+  const wantedOf = (view: BackendView, client: Client): Instance | undefined => {
+    const { name, attributes, isolation } = view;
+    let byBackend = wanted.get(client);
+    if (!byBackend) {
+      byBackend = new Map();
+      wanted.set(client, byBackend);
     }
-    return { id, backend: name, key: whole, client: undefined, capabilities };
+    let known = byBackend.get(name);
+    if (known?.isolation !== isolation || known.attributes !== attributes) {
+      known = { isolation, attributes, instance: instanceFor(view, client) };
+      byBackend.set(name, known);
+    }
+    return known.instance;
+  };
+
+  const instanceOf = (view: BackendView, client: Client): Instance | undefined => {
+    const instance = wantedOf(view, client);
+    const { name, isolation } = view;
+    if (!instance || used.has(instance.id) || isolation === 'session' || isolation === 'principal') return instance;
+    if (countOf(name) < limits['instance.max']) return instance;
+    if (!full.has(name)) onFull(name);
+    full.add(name);
+    return undefined;
   };
 
   const end = ({ id, backend }: Instance) => {

@@ -7,8 +7,9 @@
  * What needs no change of messages: annotations, titles, icons, `execution`, `outputSchema`, `progress.message` are
  * kept; elicitation and its modes, sampling with tools and roots are never sent unless the client declared them.
  */
+
+import { isObject } from '../json.ts';
 import type { Json } from '../world.ts';
-import { isObject } from './capabilities.ts';
 
 /** Before it there was no audio. */
 const AUDIO = '2025-03-26';

@@ -1,6 +1,6 @@
 import { OnemcpError } from '../errors.ts';
+import { isObject } from '../json.ts';
 import type { Json, World } from '../world.ts';
-import { isObject } from './capabilities.ts';
 import type { Context } from './method.ts';
 import { splitName } from './names.ts';
 import { resolveUri, templateMatches } from './uri.ts';

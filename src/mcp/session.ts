@@ -1,4 +1,5 @@
 import { OnemcpError, WireError } from '../errors.ts';
+import { isObject } from '../json.ts';
 import type { Json, JsonRpcMessage, RequestId } from '../world.ts';
 import { Cancellation } from './cancel.ts';
 import { type Client, createClient, type Send } from './client.ts';
@@ -56,10 +57,8 @@ export interface Opening {
 export function createSession(initialize: JsonRpcMessage, ports: SessionPorts): Opening {
   const params = initialize.params ?? {};
   const opening = initializeResult(params, ports.context);
-  return { session: openSession(opening.protocolVersion, objectOr({}, params.capabilities), ports), opening };
+  return { session: openSession(opening.protocolVersion, isObject(params.capabilities) ? params.capabilities : {}, ports), opening };
 }
-
-const objectOr = (otherwise: Json, value: unknown): Json => (typeof value === 'object' && value !== null ? (value as Json) : otherwise);
 
 /** A request of the client that is not answered yet. */
 interface Running {

@@ -1,7 +1,7 @@
 import { OnemcpError } from '../errors.ts';
+import { isObject } from '../json.ts';
 import type { Limits } from '../limits.ts';
 import type { BackendSession, BackendView, Json } from '../world.ts';
-import { isObject } from './capabilities.ts';
 import type { Client } from './client.ts';
 import { instanceIdOf } from './connections.ts';
 

@@ -3,8 +3,9 @@
  * that the client's capabilities set. MCP client/elicitation, client/sampling, client/roots, server/utilities/logging.
  */
 import { OnemcpError, WireError } from '../errors.ts';
+import { isObject } from '../json.ts';
 import type { Json, Upward, UpwardOptions } from '../world.ts';
-import { elicits, isObject } from './capabilities.ts';
+import { elicits } from './capabilities.ts';
 import type { Client, Send } from './client.ts';
 import { downgradeRequest } from './downgrade.ts';
 import { dropHopMeta } from './hopMeta.ts';

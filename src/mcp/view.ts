@@ -1,5 +1,5 @@
+import { isObject } from '../json.ts';
 import { type BackendView, type Json, KINDS, type Kind, type World } from '../world.ts';
-import { isObject } from './capabilities.ts';
 import { idField } from './catalog.ts';
 import { exposeName } from './names.ts';
 import { exposeTemplate, exposeUri } from './uri.ts';

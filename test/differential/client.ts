@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { setMaxListeners } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Json } from '../../src/world.ts';
-import { messagesOf } from './eventStream.ts';
+import { messagesOf } from '../support/eventStream.ts';
 
 export type Id = string | number;
 

@@ -381,7 +381,7 @@ export const BARRIER: Json = { method: 'tools/call', params: { name: 'echo', arg
 
 /** What the client answers to requests of the server that a step says nothing about. */
 export function answerOf({ method }: Json): Json {
-  if (method === 'roots/list') return { result: { roots: [{ uri: 'file:///work/a', name: 'A' }, { uri: 'file:///b%20c' }] } };
+  if (method === 'roots/list') return { result: { roots: [{ uri: 'file:///home/a', name: 'A' }, { uri: 'file:///b%20c' }] } };
   if (method === 'elicitation/create') return { result: { action: 'decline' } };
   if (method === 'sampling/createMessage') return sampled({ type: 'text', text: 'said by the model', _meta: { 'example.com/a': 1 } });
   if (method === 'ping') return { result: {} };

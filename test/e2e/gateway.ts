@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
 import type { Json, JsonRpcMessage } from '../../src/world.ts';
+import { messagesOf } from '../support/eventStream.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 export const MAIN = process.env.ONEMCP_MAIN ?? join(ROOT, 'dist/main.js');
@@ -159,7 +160,7 @@ export async function connect(url: string, version = '2025-11-25'): Promise<Test
       });
       const messages: JsonRpcMessage[] = [];
       if (answer.headers.get('content-type')?.startsWith('text/event-stream')) {
-        for await (const message of events(answer)) messages.push(message);
+        for await (const message of messagesOf(answer)) messages.push(message);
       } else if (answer.status !== 204) messages.push((await answer.json()) as JsonRpcMessage);
       const took = performance.now() - began;
       const last = messages.at(-1);
@@ -175,7 +176,7 @@ export async function connect(url: string, version = '2025-11-25'): Promise<Test
       const answer = await fetch(endpoint, { headers: { ...own, accept: 'text/event-stream' }, signal: aborter.signal });
       const messages: JsonRpcMessage[] = [];
       void (async () => {
-        for await (const message of events(answer)) messages.push(message);
+        for await (const message of messagesOf(answer)) messages.push(message);
       })().catch(() => {});
       return messages;
     },
@@ -183,25 +184,6 @@ export async function connect(url: string, version = '2025-11-25'): Promise<Test
   };
   await client.notify('notifications/initialized');
   return client;
-}
-
-/** The messages of an event stream. */
-async function* events(answer: Response): AsyncGenerator<JsonRpcMessage> {
-  const decoder = new TextDecoder();
-  let text = '';
-  for await (const chunk of answer.body as unknown as AsyncIterable<Uint8Array>) {
-    text += decoder.decode(chunk, { stream: true });
-    for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
-      const data = text
-        .slice(0, end)
-        .split('\n')
-        .filter((line) => line.startsWith('data: '))
-        .map((line) => line.slice(6))
-        .join('\n');
-      text = text.slice(end + 2);
-      if (data) yield JSON.parse(data) as JsonRpcMessage;
-    }
-  }
 }
 
 /** Text of the first content block of a tool result. */

@@ -2,42 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { OnemcpError, WireError } from '../../src/errors.ts';
 import { openSession } from '../../src/io/session.ts';
-import type { BackendTransport } from '../../src/io/transports/transport.ts';
 import { Cancellation } from '../../src/mcp/cancel.ts';
 import type { Json, JsonRpcMessage, SessionEvent } from '../../src/world.ts';
 import { verifies } from '../support/verifies.ts';
+import { type FakeTransport, fakeTransport } from './fakeTransport.ts';
 
-interface Fake extends BackendTransport {
-  readonly sent: JsonRpcMessage[];
-  readonly forgotten: unknown[];
-  closes: number;
-}
-
-/** A transport in memory; answers `initialize`, and nothing else unless told to. */
-function fakeTransport(result: Json = { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'fake' } }): Fake {
-  const fake: Fake = {
-    sent: [],
-    forgotten: [],
-    closes: 0,
-    start: async () => {},
-    send(message) {
-      fake.sent.push(message);
-      if (message.method === 'initialize') queueMicrotask(() => fake.onmessage?.({ jsonrpc: '2.0', id: message.id as number, result }));
-    },
-    forget: (id) => void fake.forgotten.push(id),
-    close: async () => void fake.closes++,
-    setProtocolVersion: vi.fn(),
-    onmessage: undefined,
-    onfail: undefined,
-    onclose: undefined,
-    onreset: undefined,
-    pid: 42,
-    stderrTail: '',
-  };
-  return fake;
-}
-
-const open = (transport: Fake, more: { requestTimeout?: number; requestTotalTimeout?: number; signal?: AbortSignal } = {}) =>
+const open = (transport: FakeTransport, more: { requestTimeout?: number; requestTotalTimeout?: number; signal?: AbortSignal } = {}) =>
   openSession(transport, {
     name: 'fake',
     requestTimeout: 1000,
@@ -49,8 +19,8 @@ const open = (transport: Fake, more: { requestTimeout?: number; requestTotalTime
     ...more,
   });
 
-const last = ({ sent }: Fake) => sent.at(-1) as JsonRpcMessage;
-const answer = (transport: Fake, id: unknown, result: Json) => transport.onmessage?.({ jsonrpc: '2.0', id: id as number, result });
+const last = ({ sent }: FakeTransport) => sent.at(-1) as JsonRpcMessage;
+const answer = (transport: FakeTransport, id: unknown, result: Json) => transport.onmessage?.({ jsonrpc: '2.0', id: id as number, result });
 
 it('shakes hands: our newest version, no capabilities, then initialized', async () => {
   const transport = fakeTransport();

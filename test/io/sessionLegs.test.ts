@@ -2,10 +2,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WireError } from '../../src/errors.ts';
 import { openSession } from '../../src/io/session.ts';
-import type { BackendTransport } from '../../src/io/transports/transport.ts';
 import type { Json, JsonRpcMessage, RequestId, Upward, UpwardOptions } from '../../src/world.ts';
 import { deferred, flush } from '../support/fakeWorld.ts';
 import { verifies } from '../support/verifies.ts';
+import { fakeTransport } from './fakeTransport.ts';
 
 /** A client that a test answers for. */
 function fakeUpward() {
@@ -24,25 +24,8 @@ function fakeUpward() {
 }
 
 async function connect({ owner, capabilities }: { owner?: Upward; capabilities?: Json } = {}) {
-  const sent: JsonRpcMessage[] = [];
-  const transport: BackendTransport = {
-    start: async () => {},
-    send(message) {
-      sent.push(message);
-      const result = { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: {} };
-      if (message.method === 'initialize')
-        queueMicrotask(() => transport.onmessage?.({ jsonrpc: '2.0', id: message.id as number, result }));
-    },
-    forget: () => {},
-    close: async () => {},
-    setProtocolVersion: () => {},
-    onmessage: undefined,
-    onfail: undefined,
-    onclose: undefined,
-    onreset: undefined,
-    pid: undefined,
-    stderrTail: '',
-  };
+  const transport = fakeTransport();
+  const { sent } = transport;
   const session = await openSession(transport, {
     name: 'fake',
     requestTimeout: 1000,

@@ -1,5 +1,6 @@
+import { isObject } from '../../json.ts';
 import type { BackendView, Json, World } from '../../world.ts';
-import { isObject, UI_EXTENSION } from '../capabilities.ts';
+import { UI_EXTENSION } from '../capabilities.ts';
 import { instructionsOf } from '../instructions.ts';
 import type { Context } from '../method.ts';
 

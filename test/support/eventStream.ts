@@ -1,7 +1,7 @@
-import type { Json } from '../../src/world.ts';
+import type { JsonRpcMessage } from '../../src/world.ts';
 
 /** The messages of an event stream. */
-export async function* messagesOf(answer: Response): AsyncGenerator<Json> {
+export async function* messagesOf(answer: Response): AsyncGenerator<JsonRpcMessage> {
   const decoder = new TextDecoder();
   let text = '';
   for await (const chunk of answer.body as unknown as AsyncIterable<Uint8Array>) {
@@ -14,7 +14,7 @@ export async function* messagesOf(answer: Response): AsyncGenerator<Json> {
         .map((line) => line.slice(6))
         .join('\n');
       text = text.slice(end + 2);
-      if (data) yield JSON.parse(data) as Json;
+      if (data) yield JSON.parse(data) as JsonRpcMessage;
     }
   }
 }
