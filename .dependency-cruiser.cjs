@@ -31,7 +31,7 @@ module.exports = {
     { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     only('errors.ts', []),
     only('limits.ts', []),
-    only('world.ts', []),
+    only('world.ts', [configTypes]),
     only('json.ts', []),
     only('config', [], ['zod', 'jsonc-parser'], ['fs', 'fs/promises', 'path']),
     only('machines', [configTypes], ['xstate']),

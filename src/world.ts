@@ -2,6 +2,7 @@
  * The one read model. The root actor's snapshots are projected into a `World`; health, listChanged, routing, logs and
  * inspection are projections of it in turn. A new object identity means that something changed.
  */
+import type { BackendSpec, Issue } from './config/config.ts';
 import type { OnemcpError } from './errors.ts';
 
 export type Json = Record<string, unknown>;
@@ -31,7 +32,7 @@ export interface Items {
 }
 export const NO_ITEMS: Items = { tools: [], prompts: [], resources: [], templates: [] };
 
-export type BackendState = 'idle' | 'starting' | 'connected' | 'error' | 'retrying' | 'stopping' | 'stopped';
+export type BackendState = 'idle' | 'starting' | 'connected' | 'error' | 'retrying' | 'failed' | 'stopping' | 'stopped';
 
 /** Server information and capabilities of a backend, as it sent them in `initialize`. */
 export interface BackendInfo {
@@ -80,6 +81,8 @@ export interface RequestOptions {
 export type SessionEvent =
   | { readonly type: 'closed'; readonly error: OnemcpError }
   | { readonly type: 'listChanged'; readonly kind: 'tools' | 'prompts' | 'resources' }
+  /** A request was not answered in time. */
+  | { readonly type: 'timedOut' }
   /** The backend lost its session and has a new one: whatever it remembered is gone. */
   | { readonly type: 'reset' }
   | { readonly type: 'notification'; readonly method: string; readonly params: Json };
@@ -93,6 +96,9 @@ export interface BackendSession {
   readonly pid: number | undefined;
   /** Requests sent and not answered yet. */
   readonly inFlight: number;
+  /** Monotonic milliseconds (`performance.now`) of the last message from the backend, and of the last request to it but pings. */
+  readonly lastReceived: number;
+  readonly lastRequested: number;
   /** Last lines of stderr of a stdio backend, newest last. */
   readonly stderrTail: string;
   /**
@@ -103,9 +109,33 @@ export interface BackendSession {
   notify(method: string, params?: Json): void;
   /** Returns the unsubscriber. A `closed` event is also delivered to a late subscriber. */
   subscribe(listener: (event: SessionEvent) => void): () => void;
-  /** Resolves when nothing of the backend is left. Never rejects. Idempotent. */
-  close(): Promise<void>;
+  /** Resolves when nothing of the backend is left. With `kill`, it gets no time to end by itself. Never rejects. Idempotent. */
+  close(options?: { readonly kill?: boolean }): Promise<void>;
   toJSON(): unknown;
+}
+
+/** What an operator asks of one backend. */
+export type Operation =
+  | { readonly op: 'start' | 'stop' | 'restart' | 'resume'; readonly name: string }
+  /** Requests wait; after `holdMs` they go on by themselves. */
+  | { readonly op: 'drain'; readonly name: string; readonly holdMs?: number | undefined };
+
+/** What is known of a backend from an earlier run. */
+export interface Remembered {
+  readonly items: Items;
+  readonly info: BackendInfo;
+  /** Milliseconds since the epoch at which it was read. */
+  readonly at: number;
+}
+
+/** A new generation of a backend that is not connected yet, while the old one serves. */
+export interface Successor {
+  readonly generation: number;
+  readonly state: BackendState;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  readonly lastError: OnemcpError | undefined;
+  readonly retryAt: number | undefined;
 }
 
 /** Who shares a connection to a backend. */
@@ -142,8 +172,23 @@ export interface BackendView {
   readonly failures: number;
   /** Successful connections so far. */
   readonly connects: number;
-  /** True once the first start succeeded or failed: lists no longer wait for it. */
+  /** Nothing is expected of its lists in the next moments: they no longer wait for it. */
   readonly settled: boolean;
+  readonly dependsOn: readonly string[];
+  /** Dependencies that are not connected, while its start waits for them. */
+  readonly waitsFor: readonly string[];
+  /** Idle until a request needs it. */
+  readonly asleep: boolean;
+  /** An operator keeps requests from it, until a time in milliseconds since the epoch or until it is resumed. */
+  readonly held: { readonly since: number; readonly until: number | undefined } | undefined;
+  /** Its successor, while there is one. */
+  readonly next: Successor | undefined;
+  /** Milliseconds since the epoch at which its lists were read, while they are those of an earlier run. */
+  readonly remembered: number | undefined;
+  readonly retry: BackendSpec['retry'];
+  readonly maxConcurrency: number;
+  readonly maxQueue: number;
+  readonly queueTimeout: number;
 }
 
 /** A connection to a backend besides the one that its lists come from. */
@@ -171,6 +216,12 @@ export interface ConfigView {
   readonly file: string;
   readonly serverCount: number;
   readonly disabled: readonly string[];
+  /** Counts the configurations that were applied, from 1. */
+  readonly revision: number;
+  /** Milliseconds since the epoch at which this one was applied. */
+  readonly appliedAt: number;
+  /** Why the file as it is now was not applied. */
+  readonly lastError: { readonly at: number; readonly issues: readonly Issue[] } | undefined;
 }
 
 export interface World {

@@ -12,7 +12,7 @@ import {
   type ToOpen,
 } from '../machines/backend.ts';
 import { type RootEvent, type RootRef, rootMachine } from '../machines/root.ts';
-import type { Instance, World } from '../world.ts';
+import type { ConfigView, Instance, World } from '../world.ts';
 import { watchEnd, watchSession } from './live.ts';
 import { type Declare, openBackend } from './open.ts';
 
@@ -81,7 +81,7 @@ export function createSystem({ config, io, ports, clientInfo, settle, declare, i
         killAll: () => io.reaper.killAll(),
       },
     }),
-    { input: { backends: config.backends, config: configView(config), limits, ports }, ...(inspect && { inspect }) },
+    { input: { backends: config.backends, config: configView(config, ports.now()), limits, ports }, ...(inspect && { inspect }) },
   );
 
   const listeners = new Set<() => void>();
@@ -143,9 +143,12 @@ function createTurns(): () => Promise<void> {
   };
 }
 
-const configView = ({ file, backends, disabled }: Config) => ({
+const configView = ({ file, backends, disabled }: Config, appliedAt: number): ConfigView => ({
   loaded: true,
   file,
   serverCount: backends.length + disabled.length,
   disabled,
+  revision: 1,
+  appliedAt,
+  lastError: undefined,
 });

@@ -6,7 +6,7 @@ import { stdioParts } from './stdio.ts';
 import { nearest } from './suggest.ts';
 import { inUnit } from './units.ts';
 
-const STDIO_KEYS = ['command', 'args', 'env', 'cwd'];
+const STDIO_KEYS = ['command', 'args', 'env', 'cwd', 'install', 'maxMemory'];
 const REMOTE_KEYS = ['url', 'headers'];
 const KEYS = Object.keys(serverSchema.shape);
 
@@ -21,10 +21,16 @@ export async function backendOf(entry: Entry, namespace: string, desk: Desk): Pr
     critical: entry.shape.critical ?? false,
     isolation: entry.shape.isolation ?? 'auto',
     samplingContext: entry.shape.samplingContext ?? false,
+    restart: entry.shape.restart ?? 'always',
+    dependsOn: [...new Set(entry.shape.dependsOn ?? [])],
+    lazy: entry.shape.lazy ?? false,
+    handoff: entry.shape.handoff ?? 'swap',
+    retry: entry.shape.retry ?? 'safe',
     ...timeouts(entry, desk),
-  };
+    ...lanes(entry, desk),
+  } as const;
   const parts = kind === 'stdio' ? await stdioParts(entry, desk) : await remoteParts(entry, desk);
-  return parts && { ...base, ...parts };
+  return parts && { ...base, installTimeout: installTimeout(entry, base.startTimeout, parts, desk), ...parts };
 }
 
 function kindOfEntry({ written, shape, path }: Entry, { problems }: Desk): 'stdio' | 'remote' | undefined {
@@ -50,6 +56,33 @@ function kindOfEntry({ written, shape, path }: Entry, { problems }: Desk): 'stdi
     problems.push({ path: [...path, 'type'], at: 'value', message: `type "${shape.type}" does not go with "${own}"; ${advice}` });
   }
   return kind;
+}
+
+/** Programs that fetch what they run before they run it. */
+const LAUNCHERS = /^(npx|npm|pnpx|pnpm|yarn|bunx|uvx|uv|pipx|docker|podman|nerdctl|deno)$/;
+
+/** Milliseconds that a start may take until the server was connected once. */
+function installTimeout(
+  { shape }: Entry,
+  startTimeout: number,
+  parts: { readonly kind: string; readonly command?: unknown },
+  { limits }: Desk,
+): number {
+  const program = String(parts.command ?? '')
+    .replace(/^.*[/\\]/, '')
+    .replace(/\.(cmd|exe)$/i, '');
+  if (shape.install === undefined && !(parts.kind === 'stdio' && LAUNCHERS.test(program))) return startTimeout;
+  return Math.max(startTimeout, inUnit(shape.install?.timeout, 'ms') ?? limits.installTimeout);
+}
+
+/** How many requests it gets at a time, and how long the others wait. */
+function lanes({ shape }: Entry, { limits }: Desk) {
+  return {
+    idleTimeout: inUnit(shape.idleTimeout, 'ms') ?? limits.idleTimeout,
+    maxConcurrency: shape.maxConcurrency === undefined ? limits.maxConcurrency : Number(shape.maxConcurrency),
+    maxQueue: shape.maxQueue === undefined ? limits.maxQueue : Number(shape.maxQueue),
+    queueTimeout: inUnit(shape.queueTimeout, 'ms') ?? limits.queueTimeout,
+  };
 }
 
 function timeouts({ shape, written, path }: Entry, { problems, warnings, limits }: Desk) {

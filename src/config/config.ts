@@ -32,10 +32,32 @@ interface BackendBase {
   readonly isolation: Isolation;
   /** Lets the backend ask for context of other servers in `sampling/createMessage`. */
   readonly samplingContext: boolean;
+  /** After which ends it is started again: any, all but an exit with code 0, or none. */
+  readonly restart: 'always' | 'on-failure' | 'never';
+  /** Names of backends that must be connected before this one starts. */
+  readonly dependsOn: readonly string[];
+  /** Starts when the first request needs it. */
+  readonly lazy: boolean;
+  /**
+   * How a changed one takes over: its successor is connected before it ends (`swap`), or it has ended before its successor
+   * starts (`stop-first`), for programs that hold a port or a lock.
+   */
+  readonly handoff: 'swap' | 'stop-first';
+  /**
+   * Which calls are sent again after a failure: those that were certainly not executed and those that only read (`safe`),
+   * also calls of tools that say of themselves that they are idempotent or read-only (`idempotent`), or none.
+   */
+  readonly retry: 'never' | 'safe' | 'idempotent';
   /** Milliseconds; each falls back to the gateway limit of the same name. */
   readonly startTimeout: number;
   readonly requestTimeout: number;
   readonly requestTotalTimeout: number;
+  readonly idleTimeout: number;
+  readonly queueTimeout: number;
+  /** Milliseconds for starts until the first connection: at least `startTimeout`. */
+  readonly installTimeout: number;
+  readonly maxConcurrency: number;
+  readonly maxQueue: number;
 }
 
 export interface StdioBackendSpec extends BackendBase {
@@ -47,6 +69,8 @@ export interface StdioBackendSpec extends BackendBase {
   readonly env: Readonly<Record<string, MaybeSecret>>;
   /** Absolute. */
   readonly cwd: string;
+  /** Bytes; 0: unlimited. */
+  readonly maxMemory: number;
 }
 
 export interface RemoteBackendSpec extends BackendBase {
@@ -76,6 +100,10 @@ export interface Config {
   readonly insecureNoAuth: boolean;
   /** `always`: `server__tool`; `never`: original names, for a transparent single backend. */
   readonly prefix: 'always' | 'never';
+  /** What becomes of the dependants of a backend that fails: nothing, or they are restarted after it. OTP's words. */
+  readonly strategy: 'one_for_one' | 'rest_for_one';
+  /** Absolute folder for what outlives a run; undefined: nothing is written. */
+  readonly stateDir: string | undefined;
   /** What `initialize` says of the instructions of the backends: nothing, whose tools have which prefix, or all. */
   readonly instructions: 'off' | 'names' | 'full';
   /** Serves HTTP+SSE of version 2024-11-05 at `/sse` and `/messages`. */
@@ -85,6 +113,21 @@ export interface Config {
   readonly limits: Limits;
   /** Values that must never be printed: resolved secrets. */
   readonly secrets: readonly string[];
+}
+
+/** What a new configuration changes. Backends by name; specifications are those of the new one. */
+export interface Plan {
+  readonly start: readonly BackendSpec[];
+  readonly stop: readonly string[];
+  /** Replaced by a new generation. */
+  readonly swap: readonly BackendSpec[];
+  /** Something changed that restarts nothing. */
+  readonly retag: readonly BackendSpec[];
+  readonly unchanged: readonly string[];
+  /** All names, in the order of the new configuration. */
+  readonly order: readonly string[];
+  /** Changed gateway options that only a restart of the gateway applies, such as `gateway.port`. */
+  readonly needsRestart: readonly string[];
 }
 
 /** One problem in one place. `line` and `column` count from 1. */

@@ -8,7 +8,16 @@ import { inUnit } from './units.ts';
 
 type GatewayParts = Pick<
   Config,
-  'host' | 'port' | 'trustedHosts' | 'allowedOrigins' | 'insecureNoAuth' | 'prefix' | 'instructions' | 'legacySse' | 'passthroughExtensions'
+  | 'host'
+  | 'port'
+  | 'trustedHosts'
+  | 'allowedOrigins'
+  | 'insecureNoAuth'
+  | 'prefix'
+  | 'strategy'
+  | 'instructions'
+  | 'legacySse'
+  | 'passthroughExtensions'
 >;
 
 interface Input extends Findings {
@@ -43,6 +52,7 @@ export async function gatewayParts(input: Input): Promise<GatewayParts> {
     allowedOrigins: (shape.allowedOrigins ?? []).map(browserOrigin),
     insecureNoAuth,
     prefix: shape.naming?.prefix ?? 'always',
+    strategy: shape.strategy ?? 'one_for_one',
     instructions: shape.instructions ?? 'full',
     legacySse: shape.legacySse ?? true,
     passthroughExtensions: shape.passthroughExtensions ?? {},

@@ -1,5 +1,5 @@
 /** Text → `Config` or every issue of it, in the order of the text. The one way in, for `run`, `check` and reload alike. */
-import { dirname, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { backendOf } from './backend.ts';
 import type { BackendSpec, Config, Issue, Overrides, Sources } from './config.ts';
 import type { Desk, Entry } from './entry.ts';
@@ -68,7 +68,25 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
   if (backends.length === 0 && problems.length === 0) {
     warnings.push({ path: ['mcpServers'], at: 'key', message: 'there is no enabled server' });
   }
-  return { file, backends, disabled, ...gateway, limits, secrets: hiddenList(fillings.secrets()) };
+  return {
+    file,
+    backends,
+    disabled,
+    ...gateway,
+    stateDir: stateDirOf(shape.gateway?.stateDir, folder, options),
+    limits,
+    secrets: hiddenList(fillings.secrets()),
+  };
+}
+
+/** Where state goes. XDG Base Directory Specification. */
+function stateDirOf(written: string | false | undefined, folder: string, { env, file }: LoadOptions): string | undefined {
+  if (written === false || /^<.*>$/.test(file)) return undefined;
+  if (written !== undefined) return resolve(folder, written);
+  const { ONEMCP_STATE_DIR: own, XDG_STATE_HOME: xdg, HOME: home } = env;
+  if (own) return resolve(own);
+  if (xdg && isAbsolute(xdg)) return join(xdg, 'onemcp');
+  return home ? join(home, '.local/state/onemcp') : undefined;
 }
 
 async function backendsOf(entries: readonly Entry[], desk: Desk): Promise<BackendSpec[]> {

@@ -88,6 +88,31 @@ export const serverSchema = z
       .optional()
       .meta({ description: 'Let this server ask for the context of other servers when it samples (includeContext).', default: false }),
     namespace: namespace.optional().describe('Prefix of the names of its tools. Default: made from the name of the server.'),
+    restart: z.enum(['always', 'on-failure', 'never']).optional().meta({
+      description: 'When it is started again after its end: always; on-failure: unless it exited with code 0; never.',
+      default: 'always',
+    }),
+    dependsOn: z.array(z.string()).optional().describe('Names of servers that must be connected before this one starts.'),
+    lazy: z.boolean().optional().meta({ description: 'Start it when the first request needs it.', default: false }),
+    handoff: z.enum(['swap', 'stop-first']).optional().meta({
+      description:
+        'How a changed server takes over. swap: the new one is connected before the old one ends; stop-first: the old one has ended before the new one starts.',
+      default: 'swap',
+    }),
+    retry: z.enum(['never', 'safe', 'idempotent']).optional().meta({
+      description:
+        'Which calls are sent again after a failure. safe: those that were certainly not executed, and reads; idempotent: also calls of tools with idempotentHint or readOnlyHint; never: none.',
+      default: 'safe',
+    }),
+    install: z
+      .strictObject({ timeout: limit('installTimeout').describe(`${LIMITS.installTimeout.help} Default: that of the gateway.`) })
+      .optional()
+      .describe('Says that the program fetches packages when it starts for the first time. npx, uvx, docker and their like are known.'),
+    idleTimeout: limit('idleTimeout').describe(`${LIMITS.idleTimeout.help} Default: that of the gateway.`),
+    maxMemory: limit('maxMemory').describe(`${LIMITS.maxMemory.help} Default: that of the gateway.`),
+    maxConcurrency: limit('maxConcurrency').describe(`${LIMITS.maxConcurrency.help} Default: that of the gateway.`),
+    maxQueue: limit('maxQueue').describe(`${LIMITS.maxQueue.help} Default: that of the gateway.`),
+    queueTimeout: limit('queueTimeout').describe(`${LIMITS.queueTimeout.help} Default: that of the gateway.`),
     startTimeout: limit('startTimeout').describe(`${LIMITS.startTimeout.help} Default: that of the gateway.`),
     requestTimeout: limit('requestTimeout').describe(`${LIMITS.requestTimeout.help} Default: that of the gateway.`),
     requestTotalTimeout: limit('requestTotalTimeout').describe(`${LIMITS.requestTotalTimeout.help} Default: that of the gateway.`),
@@ -128,6 +153,17 @@ const gateway = z.strictObject({
     })
     .optional()
     .describe('How tools and prompts are named.'),
+  strategy: z.enum(['one_for_one', 'rest_for_one']).optional().meta({
+    description:
+      'What becomes of the servers that depend on one that failed. one_for_one: nothing; rest_for_one: they are restarted after it.',
+    default: 'one_for_one',
+  }),
+  stateDir: z
+    .union([text('write false to keep nothing'), z.literal(false)])
+    .optional()
+    .describe(
+      'Folder for what outlives a run, such as the lists of the servers, relative to the folder of this file; false: nothing is written. Default: $XDG_STATE_HOME/onemcp, or ~/.local/state/onemcp.',
+    ),
   instructions: z.enum(['off', 'names', 'full']).optional().meta({
     description:
       'What clients are told at initialize. off: nothing; names: the servers and the prefixes of their tools; full: also the instructions of each server.',

@@ -3,8 +3,9 @@ import type { MaybeSecret, StdioBackendSpec } from './config.ts';
 import type { Desk, Entry } from './entry.ts';
 import { revealed } from './fillings.ts';
 import type { Path } from './issue.ts';
+import { inUnit } from './units.ts';
 
-type StdioParts = Pick<StdioBackendSpec, 'kind' | 'command' | 'args' | 'env' | 'cwd'>;
+type StdioParts = Pick<StdioBackendSpec, 'kind' | 'command' | 'args' | 'env' | 'cwd' | 'maxMemory'>;
 
 /** The parts of a backend that is a local program; `undefined` after a problem. */
 export async function stdioParts({ shape, path }: Entry, desk: Desk): Promise<StdioParts | undefined> {
@@ -21,7 +22,7 @@ export async function stdioParts({ shape, path }: Entry, desk: Desk): Promise<St
   const allArgs = [...ownArgs, ...args].filter((value) => value !== undefined);
   if (command === undefined || cwd === undefined || !isProgram(command, commandPath, desk)) return undefined;
   if (words.length === 1 && allArgs.length === 0) hintAtShellLine(words[0]!, commandPath, desk);
-  return { kind: 'stdio', command, args: allArgs, env, cwd };
+  return { kind: 'stdio', command, args: allArgs, env, cwd, maxMemory: inUnit(shape.maxMemory, 'bytes') ?? desk.limits.maxMemory };
 }
 
 async function environment(written: Readonly<Record<string, string>>, path: Path, desk: Desk): Promise<Record<string, MaybeSecret>> {

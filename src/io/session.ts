@@ -132,6 +132,8 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
   let nextId = 1;
   let closed: OnemcpError | undefined;
   let closing: Promise<void> | undefined;
+  const lastReceived = performance.now();
+  const lastRequested = lastReceived;
 
   /** Takes a request out of the table; undefined when it was settled before. */
   const settle = (id: RequestId): Pending | undefined => {
@@ -324,6 +326,12 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
     },
     get inFlight() {
       return pending.size;
+    },
+    get lastReceived() {
+      return lastReceived;
+    },
+    get lastRequested() {
+      return lastRequested;
     },
     get stderrTail() {
       return transport.stderrTail;

@@ -60,8 +60,18 @@ export type BackendEvent =
   /** A start slot is granted. */
   | { readonly type: 'START' }
   | { readonly type: 'STOP' }
-  /** The session is gone. */
-  | { readonly type: 'CLOSED'; readonly error: OnemcpError }
+  /** A request needs it. */
+  | { readonly type: 'WAKE' }
+  /** Nothing has needed it for `idleTimeout`. */
+  | { readonly type: 'HIBERNATE' }
+  /** It is to be replaced once its calls in flight are done. */
+  | { readonly type: 'RECYCLE'; readonly error: OnemcpError }
+  /** Its specification changed in what restarts nothing. */
+  | { readonly type: 'RETAG'; readonly spec: BackendSpec }
+  /** No new requests come: it stops once those in flight are done. */
+  | { readonly type: 'RETIRE' }
+  /** The session is gone. `kill`: what is left of it gets no time to end by itself. */
+  | { readonly type: 'CLOSED'; readonly error: OnemcpError; readonly kill?: boolean }
   /** Fresh lists; a kind that is equal keeps its identity. */
   | { readonly type: 'ITEMS'; readonly items: Items; readonly notes: readonly string[] };
 
@@ -272,6 +282,16 @@ export function backendView({ value, context }: BackendSnapshot): BackendView | 
     failures: context.failures,
     connects: context.connects,
     settled: context.settled,
+    dependsOn: spec.dependsOn,
+    waitsFor: [],
+    asleep: false,
+    held: undefined,
+    next: undefined,
+    remembered: undefined,
+    retry: spec.retry,
+    maxConcurrency: spec.maxConcurrency,
+    maxQueue: spec.maxQueue,
+    queueTimeout: spec.queueTimeout,
     ...(instance && { instance }),
   };
 }

@@ -75,6 +75,7 @@ const STATES: Readonly<Record<BackendView['state'], string>> = {
   connected: 'is connected',
   error: 'has failed and is being cleaned up',
   retrying: 'is down and will be restarted',
+  failed: 'has failed too often',
   stopping: 'is being stopped',
   stopped: 'is stopped',
 };

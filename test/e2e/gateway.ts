@@ -49,6 +49,7 @@ export async function startGateway(mcpServers: Json, gateway: Json = {}, args: r
   writeFileSync(join(folder, 'mcp.json'), JSON.stringify({ mcpServers, gateway }, null, 2));
   const child = spawn(process.execPath, [MAIN, 'run', 'mcp.json', '--port', '0', '--log-format', 'json', '--log-level', 'debug', ...args], {
     cwd: folder,
+    env: { ...process.env, ONEMCP_STATE_DIR: join(folder, 'state') },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const logs: LogLine[] = [];

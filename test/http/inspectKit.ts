@@ -11,6 +11,7 @@ import { backendMachine } from '../../src/machines/backend.ts';
 import { rootMachine } from '../../src/machines/root.ts';
 import { createInspection, type Inspection, type InspectionOptions } from '../../src/observe/inspect.ts';
 import { fakeIo } from '../support/machines.ts';
+import { CONFIG_VIEW } from '../support/specs.ts';
 
 export const TOKEN = 'the-token-of-this-run';
 
@@ -50,7 +51,7 @@ export function inspected(specs: readonly BackendSpec[], inspection: Inspection,
       inspect: inspection.observer,
       input: {
         backends: specs,
-        config: { loaded: true, file: 'mcp.json', serverCount: specs.length, disabled: [] },
+        config: { ...CONFIG_VIEW, serverCount: specs.length },
         limits: limitsWith({ 'restart.initial': 1, 'restart.max': 2, ...limits }),
         ports: { now: Date.now, random: () => 0.5 },
       },

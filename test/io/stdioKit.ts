@@ -8,6 +8,7 @@ import { createReaper } from '../../src/io/reaper.ts';
 import { openStdio } from '../../src/io/transports/stdio.ts';
 import { type Limits, limitsWith } from '../../src/limits.ts';
 import type { Json, JsonRpcMessage, RequestId } from '../../src/world.ts';
+import { BASE_SPEC } from '../support/specs.ts';
 
 export interface LogEntry {
   level: string;
@@ -56,14 +57,11 @@ const backendFile = (name: string): string => fileURLToPath(new URL(`../fixtures
 export function specOf(backend: string | readonly string[], changed: Partial<StdioBackendSpec> = {}): StdioBackendSpec {
   const [command, ...args] = typeof backend === 'string' ? [process.execPath, backendFile(backend)] : backend;
   return {
+    ...BASE_SPEC,
     kind: 'stdio',
     name: typeof backend === 'string' ? backend : 'it',
     namespace: 'it',
-    tags: [],
-    critical: false,
-    isolation: 'auto',
-    samplingContext: false,
-    startTimeout: 30_000,
+    maxMemory: 0,
     requestTimeout: 30_000,
     requestTotalTimeout: 30_000,
     command: command as string,

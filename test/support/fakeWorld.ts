@@ -20,6 +20,7 @@ import {
   type SessionEvent,
   type World,
 } from '../../src/world.ts';
+import { CONFIG_VIEW } from './specs.ts';
 
 /** A request that reached a fake backend. */
 export interface Received {
@@ -58,6 +59,8 @@ export function fakeSession(options: FakeSessionOptions = {}): FakeSession {
     declared: {},
     pid,
     stderrTail: '',
+    lastReceived: 0,
+    lastRequested: 0,
     received,
     notified,
     get inFlight() {
@@ -117,6 +120,16 @@ export function viewOf(name: string, { items, ...patch }: FakeBackend = {}): Bac
     retryAt: undefined,
     failures: 0,
     connects: connected ? 1 : 0,
+    dependsOn: [],
+    waitsFor: [],
+    asleep: false,
+    held: undefined,
+    next: undefined,
+    remembered: undefined,
+    retry: 'safe',
+    maxConcurrency: 128,
+    maxQueue: 128,
+    queueTimeout: 5_000,
     settled: connected,
     ...patch,
     items: { ...NO_ITEMS, ...items },
@@ -131,7 +144,7 @@ export function worldOf(
 ): World {
   return {
     phase,
-    config: { loaded: true, file: 'mcp.json', serverCount: views.length + disabled.length, disabled },
+    config: { ...CONFIG_VIEW, serverCount: views.length + disabled.length, disabled },
     backends: new Map(views.map((view) => [view.name, view])),
     instances: new Map(),
   };

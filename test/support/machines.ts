@@ -15,18 +15,14 @@ import {
 import { rootMachine } from '../../src/machines/root.ts';
 import { type BackendSession, type BackendView, type Instance, type InstanceView, type Items, NO_ITEMS } from '../../src/world.ts';
 import { deferred, fakeSession } from './fakeWorld.ts';
+import { BASE_SPEC, CONFIG_VIEW } from './specs.ts';
 
 export function specOf(name: string, patch: Partial<BackendSpec> = {}): BackendSpec {
   return {
+    ...BASE_SPEC,
     name,
     namespace: name,
-    tags: [],
-    critical: false,
-    isolation: 'auto',
-    samplingContext: false,
-    startTimeout: 30_000,
-    requestTimeout: 60_000,
-    requestTotalTimeout: 900_000,
+    maxMemory: 0,
     kind: 'stdio',
     command: name,
     args: [],
@@ -157,7 +153,7 @@ export function createRoot(specs: readonly (string | BackendSpec)[], options: Ro
       clock,
       input: {
         backends: specs.map((spec) => (typeof spec === 'string' ? specOf(spec) : spec)),
-        config: { loaded: true, file: 'mcp.json', serverCount: specs.length, disabled: [] },
+        config: { ...CONFIG_VIEW, serverCount: specs.length },
         limits: limitsWith(options.limits),
         ports: { now: options.now ?? (() => clock.now()), random: options.random ?? (() => 0.5) },
       },
