@@ -11,6 +11,7 @@ import {
   type InstanceView,
   type Items,
   NO_ITEMS,
+  type Remembered,
 } from '../world.ts';
 import { providedCallback, providedPromise } from './provided.ts';
 import { restartDelay } from './restart.ts';
@@ -39,6 +40,8 @@ export interface BackendInput extends Target {
   readonly ports: Ports;
   /** What is known from an earlier generation. */
   readonly previous?: BackendView | undefined;
+  /** What is known from an earlier run, if there is no `previous`. */
+  readonly remembered?: Remembered | undefined;
 }
 
 export interface BackendContext extends BackendInput {
@@ -136,6 +139,7 @@ export const backendMachine = setup({
       lastConnected: context.ports.now(),
       connects: context.connects + 1,
       settled: true,
+      remembered: undefined,
     })),
     forgetSession: assign({ session: undefined }),
     forgive: assign({ failures: 0 }),
@@ -151,16 +155,17 @@ export const backendMachine = setup({
     ...input,
     since: input.ports.now(),
     session: undefined,
-    items: input.previous?.items ?? NO_ITEMS,
+    items: input.previous?.items ?? input.remembered?.items ?? NO_ITEMS,
     notes: input.previous?.notes ?? [],
-    info: input.previous?.info,
+    info: input.previous?.info ?? input.remembered?.info,
+    remembered: rememberedBy(input),
     lastConnected: input.previous?.lastConnected,
     lastError: input.previous?.lastError,
     retryDelay: 0,
     retryAt: undefined,
     failures: input.previous?.failures ?? 0,
     connects: input.previous?.connects ?? 0,
-    settled: input.previous?.settled ?? false,
+    settled: input.previous?.settled ?? input.remembered !== undefined,
   }),
   initial: 'idle',
   states: {
@@ -239,6 +244,10 @@ export const backendMachine = setup({
   },
 });
 
+/** A generation after another goes on with what that one knew, be it remembered or not. */
+const rememberedBy = ({ previous, remembered }: BackendInput): Remembered | undefined =>
+  !previous || previous.remembered !== undefined ? remembered : undefined;
+
 const startTimeout = ({ spec }: BackendContext): OnemcpError =>
   new OnemcpError('timeout', `"${spec.name}" was not ready within ${spec.startTimeout / 1000} s of its start`, {
     server: spec.name,
@@ -287,7 +296,7 @@ export function backendView({ value, context }: BackendSnapshot): BackendView | 
     asleep: false,
     held: undefined,
     next: undefined,
-    remembered: undefined,
+    remembered: context.remembered?.at,
     retry: spec.retry,
     maxConcurrency: spec.maxConcurrency,
     maxQueue: spec.maxQueue,

@@ -1,7 +1,7 @@
 import { type ActorRefFrom, type SnapshotFrom, setup } from 'xstate';
 import type { BackendSpec } from '../config/config.ts';
 import type { Limits } from '../limits.ts';
-import type { BackendSession, ConfigView, Instance, Phase } from '../world.ts';
+import type { BackendSession, ConfigView, Instance, Phase, Remembered } from '../world.ts';
 import { type BackendEvent, backendMachine, backendView, type Ports, WAITING } from './backend.ts';
 import { providedPromise } from './provided.ts';
 import {
@@ -25,6 +25,8 @@ export interface RootInput {
   readonly config: ConfigView;
   readonly limits: Limits;
   readonly ports: Ports;
+  /** What is known of a backend of this specification from an earlier run. */
+  readonly remembered?: ((spec: BackendSpec) => Remembered | undefined) | undefined;
 }
 
 interface RootContext extends RootInput, Roster {}
@@ -91,7 +93,9 @@ const carryOut = (decide: (context: RootContext, event: RootEvent | ChildEvent) 
         enqueue({ type: 'closeSession', params: { session: effect.session } });
       } else if (effect.type === 'spawn') {
         const { limits, ports } = context;
-        const input = { ...effect.child, limits, ports, previous: effect.previous };
+        const { child, previous } = effect;
+        const remembered = child.instance ? undefined : context.remembered?.(child.spec);
+        const input = { ...child, limits, ports, previous, remembered };
         enqueue.spawnChild('backend', { id: effect.id, input, syncSnapshot: true });
       } else if (effect.type === 'start') {
         send(effect.id, { type: 'START' });
