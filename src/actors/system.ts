@@ -1,5 +1,5 @@
 import { createActor, fromCallback, fromPromise, type InspectionEvent, type Observer } from 'xstate';
-import type { BackendSpec, Config } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import type { IoDeps } from '../io/deps.ts';
 import {
   type BackendEvent,
@@ -11,8 +11,8 @@ import {
   type ToClose,
   type ToOpen,
 } from '../machines/backend.ts';
-import { type RootEvent, type RootRef, rootMachine } from '../machines/root.ts';
-import type { ConfigView, Instance, Remembered, World } from '../world.ts';
+import { type Memory, type RootEvent, type RootRef, rootMachine } from '../machines/root.ts';
+import type { ConfigView, Instance, World } from '../world.ts';
 import { watchEnd, watchSession } from './live.ts';
 import { type Declare, openBackend } from './open.ts';
 
@@ -24,8 +24,7 @@ export interface SystemOptions {
   /** Resolves once no call is in flight. */
   readonly settle: (signal: AbortSignal) => Promise<void>;
   readonly declare: Declare;
-  /** What is known of a backend of this specification from an earlier run. */
-  readonly remembered?: ((spec: BackendSpec) => Remembered | undefined) | undefined;
+  readonly memory?: Memory | undefined;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void) | undefined;
 }
 
@@ -47,7 +46,7 @@ export interface System {
 }
 
 /** Fills the holes of the machines with I/O and runs the root. */
-export function createSystem({ config, io, ports, clientInfo, settle, declare, remembered, inspect }: SystemOptions): System {
+export function createSystem({ config, io, ports, clientInfo, settle, declare, memory, inspect }: SystemOptions): System {
   const { limits } = config;
   /** Starts that have not settled, by what `idOf` says: one that was given up is still being cleaned up. */
   const leftovers = new Map<string, Promise<void>>();
@@ -84,7 +83,7 @@ export function createSystem({ config, io, ports, clientInfo, settle, declare, r
       },
     }),
     {
-      input: { backends: config.backends, config: configView(config, ports.now()), limits, ports, remembered },
+      input: { backends: config.backends, config: configView(config, ports.now()), limits, ports, memory },
       ...(inspect && { inspect }),
     },
   );

@@ -25,8 +25,13 @@ export interface RootInput {
   readonly config: ConfigView;
   readonly limits: Limits;
   readonly ports: Ports;
-  /** What is known of a backend of this specification from an earlier run. */
-  readonly remembered?: ((spec: BackendSpec) => Remembered | undefined) | undefined;
+  readonly memory?: Memory | undefined;
+}
+
+/** What is known from an earlier run. An object: xstate would take a function in a context for one that makes its value. */
+export interface Memory {
+  /** What is known of a backend of this specification. */
+  recall(spec: BackendSpec): Remembered | undefined;
 }
 
 interface RootContext extends RootInput, Roster {}
@@ -94,7 +99,7 @@ const carryOut = (decide: (context: RootContext, event: RootEvent | ChildEvent) 
       } else if (effect.type === 'spawn') {
         const { limits, ports } = context;
         const { child, previous } = effect;
-        const remembered = child.instance ? undefined : context.remembered?.(child.spec);
+        const remembered = child.instance ? undefined : context.memory?.recall(child.spec);
         const input = { ...child, limits, ports, previous, remembered };
         enqueue.spawnChild('backend', { id: effect.id, input, syncSnapshot: true });
       } else if (effect.type === 'start') {

@@ -12,16 +12,8 @@ import {
   type ToClose,
   type ToOpen,
 } from '../../src/machines/backend.ts';
-import { rootMachine } from '../../src/machines/root.ts';
-import {
-  type BackendSession,
-  type BackendView,
-  type Instance,
-  type InstanceView,
-  type Items,
-  NO_ITEMS,
-  type Remembered,
-} from '../../src/world.ts';
+import { type Memory, rootMachine } from '../../src/machines/root.ts';
+import { type BackendSession, type BackendView, type Instance, type InstanceView, type Items, NO_ITEMS } from '../../src/world.ts';
 import { deferred, fakeSession } from './fakeWorld.ts';
 import { BASE_SPEC, CONFIG_VIEW } from './specs.ts';
 
@@ -136,7 +128,7 @@ export interface RootOptions {
   readonly backend?: typeof backendMachine;
   readonly settle?: (signal: AbortSignal) => Promise<void>;
   readonly io?: ReturnType<typeof fakeIo>;
-  readonly remembered?: (spec: BackendSpec) => Remembered | undefined;
+  readonly memory?: Memory;
 }
 
 /** The root over fake backends. */
@@ -165,7 +157,7 @@ export function createRoot(specs: readonly (string | BackendSpec)[], options: Ro
         config: { ...CONFIG_VIEW, serverCount: specs.length },
         limits: limitsWith(options.limits),
         ports: { now: options.now ?? (() => clock.now()), random: options.random ?? (() => 0.5) },
-        remembered: options.remembered,
+        memory: options.memory,
       },
     },
   );
