@@ -16,6 +16,8 @@ export interface Vitals {
   readonly transport: 'http' | 'stdio';
   /** What no client sees of a backend, in sentences: see hidden.ts. */
   readonly hidden?: ReadonlyMap<string, readonly string[]>;
+  /** What is wrong with the gateway itself, in sentences. */
+  readonly problems?: readonly string[];
 }
 
 export interface ServerHealth {
@@ -75,6 +77,8 @@ export interface Health {
     readonly authEnabled: boolean;
     readonly transport: 'http' | 'stdio';
   };
+  /** What is wrong with the gateway itself, while anything is: it serves all the same. */
+  readonly problems?: readonly string[];
 }
 
 /**
@@ -105,8 +109,10 @@ export function health(world: World, vitals: Vitals): Health {
     ...disabled,
   ];
   const healthy = views.filter(({ state }) => state === 'connected').length;
+  const { problems = [] } = vitals;
+  const level = healthLevel(world);
   return {
-    status: healthLevel(world),
+    status: level === 'healthy' && problems.length > 0 ? 'degraded' : level,
     phase: world.phase,
     timestamp: iso(vitals.now),
     version: vitals.version,
@@ -128,6 +134,7 @@ export function health(world: World, vitals: Vitals): Health {
       authEnabled: false,
       transport: vitals.transport,
     },
+    ...(problems.length > 0 && { problems }),
   };
 }
 
