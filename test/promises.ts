@@ -131,6 +131,8 @@ export const PROMISES = {
   'kill9-nothing-left': 'kill -9 of the gateway leaves no process of a backend (R7)',
   'initial-wait': 'The first list waits initialWait from the start of the gateway, later lists not at all (semantics §6.4)',
   remembered: 'After a restart all lists are there before any backend is; a refreshed list is announced only if it differs',
+  'item-hygiene': 'Items are shown without hidden characters and within limits, and untouched where nothing is wrong (S14, S18, S20)',
+  'tool-changed': 'A tool whose definition changes after it was first seen is an event, over restarts too (S14)',
   'starts-at-once': 'At most startsAtOnce backends launch at a time, restarts included; a slow one gives its slot back (R6)',
   backoff: 'Full jitter on initial × 2ⁿ up to max, reset after resetAfter (R5)',
   'start-timeout': 'A start that takes longer than startTimeout is a failure like any other (R3)',
