@@ -27,6 +27,7 @@ import type { Inspection } from './observe/inspect.ts';
 import { listChanged } from './observe/listChanged.ts';
 import { narrate } from './observe/narrate.ts';
 import { type KnownView, remember } from './observe/remember.ts';
+import { narrateToolChanges } from './observe/toolChanges.ts';
 import { worldStream } from './observe/world.ts';
 import type { World } from './world.ts';
 
@@ -170,6 +171,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const channels = new Set<ReturnType<typeof createConnection>>();
   const world$ = worldStream(system);
   const narration = narrate(world$, log);
+  narration.add(narrateToolChanges(world$, log));
   narration.add(narrateHidden(world$, { view: context.view, redact }, log));
   const remembering =
     catalogs &&
