@@ -39,6 +39,8 @@ export async function openBackend(
     requestTimeout: spec.requestTimeout,
     requestTotalTimeout: spec.requestTotalTimeout,
     humanTotalTimeout: io.limits.humanTotalTimeout,
+    floodMessages: io.limits['flood.messages'],
+    floodProgress: io.limits['flood.progress'],
     clientInfo,
     log: io.log,
     redact: io.redact,

@@ -77,7 +77,9 @@ export function createCall(context: HttpContext, message: JsonRpcMessage, handle
   };
 
   const resumeOrFail = (cause?: HttpFailure) => {
-    if (lastEventId === undefined || ++barren > MAX_BARREN_RESUMES) fail(cause ?? brokenOff());
+    if (lastEventId === undefined) fail(cause ?? brokenOff());
+    // The request itself was sent, whatever became of the attempt to go on.
+    else if (++barren > MAX_BARREN_RESUMES) fail(cause ? { ...cause, unsent: false } : brokenOff());
     else timer = setTimeout(() => exchangeWith('GET'), retryMs);
   };
 

@@ -13,6 +13,8 @@ const open = (transport: FakeTransport, more: { requestTimeout?: number; request
     requestTimeout: 1000,
     requestTotalTimeout: 5000,
     humanTotalTimeout: 3000,
+    floodMessages: 200,
+    floodProgress: 10,
     clientInfo: { name: 'onemcp', version: '0' },
     log: () => {},
     signal: new AbortController().signal,
