@@ -1,6 +1,7 @@
 import { createActor, fromCallback, fromPromise, type InspectionEvent, type Observer } from 'xstate';
 import type { Config } from '../config/config.ts';
 import type { IoDeps } from '../io/deps.ts';
+import { createMemoryOf } from '../io/memory.ts';
 import {
   type BackendEvent,
   backendMachine,
@@ -13,7 +14,7 @@ import {
 } from '../machines/backend.ts';
 import { type RootEvent, type RootRef, rootMachine } from '../machines/root.ts';
 import type { ConfigView, Instance, World } from '../world.ts';
-import { watchEnd, watchSession } from './live.ts';
+import { type LiveDeps, watchInstance, watchSession } from './live.ts';
 import { type Declare, openBackend } from './open.ts';
 
 export interface SystemOptions {
@@ -24,6 +25,8 @@ export interface SystemOptions {
   /** Resolves once no call is in flight. */
   readonly settle: (signal: AbortSignal) => Promise<void>;
   readonly declare: Declare;
+  /** Whether clients wait for what a backend may say, by its name; default: no. */
+  readonly isHeld?: ((name: string) => boolean) | undefined;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void) | undefined;
 }
 
@@ -45,7 +48,7 @@ export interface System {
 }
 
 /** Fills the holes of the machines with I/O and runs the root. */
-export function createSystem({ config, io, ports, clientInfo, settle, declare, inspect }: SystemOptions): System {
+export function createSystem({ config, io, ports, clientInfo, settle, declare, isHeld = () => false, inspect }: SystemOptions): System {
   const { limits } = config;
   /** Starts that have not settled, by what `idOf` says: one that was given up is still being cleaned up. */
   const leftovers = new Map<string, Promise<void>>();
@@ -61,9 +64,14 @@ export function createSystem({ config, io, ports, clientInfo, settle, declare, i
     return opening;
   });
 
-  const live = fromCallback<BackendEvent, Connected, BackendEvent>(({ input: { spec, instance, ...connected }, sendBack }) =>
-    instance ? watchEnd(connected.session, sendBack) : watchSession({ name: spec.name, redact: io.redact, ...connected }, limits, sendBack),
-  );
+  const liveDeps: LiveDeps = { limits, redact: io.redact, memoryOf: createMemoryOf(), isHeld };
+  const live = fromCallback<BackendEvent, Connected, BackendEvent>(({ input: { instance, ...connected }, sendBack, receive }) => {
+    const watching = instance ? watchInstance(connected, liveDeps, sendBack) : watchSession(connected, liveDeps, sendBack);
+    receive((event) => {
+      if (event.type === 'RETAG') watching.retag(event.spec);
+    });
+    return watching.end;
+  });
 
   const close = fromPromise<void, ToClose>(async ({ input: { id, session } }) => {
     await session?.close();
