@@ -67,6 +67,8 @@ export function createFlood({ name, rate, pace, log, deliver, refuse }: FloodOpt
   let reporting = false;
 
   const report = () => {
+    dropped += pace.dropped;
+    pace.dropped = 0;
     if (dropped + held === 0) {
       reporting = false;
       return;

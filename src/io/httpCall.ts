@@ -3,12 +3,14 @@ import type { JsonRpcMessage, RequestId } from '../world.ts';
 import { type AnswerHandlers, readAnswer } from './httpAnswer.ts';
 import type { Exchange, HttpClient, HttpRequest } from './httpClient.ts';
 import { type HttpFailure, type HttpHeaders, invalidAnswer } from './httpErrors.ts';
+import type { Pace } from './pace.ts';
 
 /** What every exchange of one Streamable HTTP connection shares. */
 export interface HttpContext {
   readonly client: HttpClient;
   readonly maxBytes: number;
   readonly maxDepth: number;
+  readonly pace: Pace;
   /** Headers of a POST, with the session and the version in force. */
   postHeaders(): string[];
   /** Headers of a GET, resuming after an event. */
@@ -44,7 +46,7 @@ const LINGER_MS = 1_000;
  * MCP basic/transports §Sending Messages to the Server, §Resumability and Redelivery.
  */
 export function createCall(context: HttpContext, message: JsonRpcMessage, handlers: CallHandlers): HttpCall {
-  const { client, maxBytes, maxDepth } = context;
+  const { client, maxBytes, maxDepth, pace } = context;
   const { target } = client;
   const id = message.id as RequestId;
   let exchange: Exchange | undefined;
@@ -120,7 +122,7 @@ export function createCall(context: HttpContext, message: JsonRpcMessage, handle
       method === 'POST'
         ? { method, headers: context.postHeaders(), body: JSON.stringify(message) }
         : { method, headers: context.streamHeaders(lastEventId) };
-    exchange = client.send(request, readAnswer(target, { maxBytes, maxDepth, badEvent: 'fail' }, answer));
+    exchange = client.send(request, readAnswer(target, { maxBytes, maxDepth, pace, badEvent: 'fail' }, answer));
     if (aborted) exchange.abort();
   };
 

@@ -57,6 +57,7 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps, pace = paceOf(de
     client: http,
     maxBytes: limits['message.maxBytes'],
     maxDepth: limits['http.jsonDepth'],
+    pace,
     postHeaders: () => {
       postHeaders ??= http.headers({
         'content-type': 'application/json',
@@ -181,7 +182,7 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps, pace = paceOf(de
       { method: 'POST', headers: headers(), body: JSON.stringify(message) },
       readAnswer(
         http.target,
-        { maxBytes, maxDepth, badEvent: 'skip' },
+        { maxBytes, maxDepth, pace, badEvent: 'skip' },
         {
           onhead(answered) {
             finish();

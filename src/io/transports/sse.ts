@@ -55,7 +55,7 @@ export function openSse(spec: RemoteBackendSpec, deps: IoDeps, pace = paceOf(dep
       { method: 'GET', headers: http.headers({ accept: 'text/event-stream' }) },
       readAnswer(
         http.target,
-        { maxBytes, maxDepth, badEvent: 'skip' },
+        { maxBytes, maxDepth, pace, badEvent: 'skip' },
         {
           onmessage(message, streamed) {
             if (streamed && phase === 'open') transport.onmessage?.(message);
@@ -104,7 +104,7 @@ export function openSse(spec: RemoteBackendSpec, deps: IoDeps, pace = paceOf(dep
       // The answer comes on the event stream; what the POST is answered with matters only when it is an error.
       readAnswer(
         client!.target,
-        { maxBytes, maxDepth, badEvent: 'skip' },
+        { maxBytes, maxDepth, pace, badEvent: 'skip' },
         {
           onhead: () => ondone?.(),
           onmessage() {},

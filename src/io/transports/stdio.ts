@@ -47,7 +47,7 @@ export function openStdio(spec: StdioBackendSpec, deps: IoDeps): BackendTranspor
   };
 
   const onLine = (text: string) => {
-    if (closed) return;
+    if (closed || pace.isSurplus(text)) return;
     if (jsonDepthExceeds(text, maxDepth)) return fail(answeredId(text.slice(0, ENDS), text.slice(-ENDS)), tooDeep(name, maxDepth));
     let value: unknown;
     try {
