@@ -29,9 +29,13 @@ export interface CallHandlers {
 
 /** One request in flight. */
 export interface HttpCall {
+  readonly id: RequestId;
   start(): void;
-  /** Nothing is called any more. Idempotent. */
-  abort(): void;
+  /**
+   * Nothing is called any more. Idempotent.
+   * @returns whether the request may have been written, in part or whole
+   */
+  abort(): boolean;
 }
 
 const DEFAULT_RETRY_MS = 1_000;
@@ -127,11 +131,13 @@ export function createCall(context: HttpContext, message: JsonRpcMessage, handle
   };
 
   return {
+    id,
     start: () => exchangeWith('POST'),
     abort() {
       aborted = true;
       clearTimeout(timer);
-      exchange?.abort();
+      const written = exchange?.abort() ?? false;
+      return written || lastEventId !== undefined;
     },
   };
 }

@@ -27,8 +27,11 @@ export interface HttpSink {
 }
 
 export interface Exchange {
-  /** Ends the exchange; its sink hears nothing more. Idempotent. */
-  abort(): void;
+  /**
+   * Ends the exchange; its sink hears nothing more. Idempotent.
+   * @returns whether the request may have been written, in part or whole
+   */
+  abort(): boolean;
 }
 
 /** HTTP toward one backend: one pool of kept connections to one origin. */
@@ -86,6 +89,7 @@ export function createHttpClient(spec: RemoteBackendSpec, { log, redact }: IoDep
       let controller: Dispatcher.DispatchController | undefined;
       let decoder: Transform | undefined;
       let done = false;
+      let written = false;
 
       const fail = (failure: HttpFailure) => {
         if (done) return;
@@ -96,7 +100,7 @@ export function createHttpClient(spec: RemoteBackendSpec, { log, redact }: IoDep
       const data = (chunk: Buffer, source: Source) => {
         if (done) return;
         const began = performance.now();
-        if (!sink.ondata(chunk)) return exchange.abort();
+        if (!sink.ondata(chunk)) return void exchange.abort();
         const ms = pace.restAfter(began);
         if (ms > 0) rest(source, ms);
       };
@@ -130,6 +134,7 @@ export function createHttpClient(spec: RemoteBackendSpec, { log, redact }: IoDep
           {
             onRequestStart(started) {
               controller = started;
+              written = true;
               if (done) started.abort(ABORTED);
             },
             onResponseStart(started, status, headers) {
@@ -172,10 +177,11 @@ export function createHttpClient(spec: RemoteBackendSpec, { log, redact }: IoDep
 
       const exchange: Exchange = {
         abort() {
-          if (done) return;
+          if (done) return written;
           done = true;
           decoder?.destroy();
           controller?.abort(ABORTED);
+          return written;
         },
       };
       dispatch(undefined, 0);

@@ -77,21 +77,18 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps, pace = paceOf(de
   const sessionLost = (why: string) =>
     new OnemcpError('session_lost', `"${name}" ended the session, and ${why}`, { server: name, reason: 'session-lost', retryable: true });
 
-  const abortAll = () => {
+  /** What still waits for a connection or a handshake was not sent; what met a lost session was not executed. */
+  const abortAll = (error?: OnemcpError) => {
     listening?.stop();
     listening = undefined;
-    for (const call of calls.takeAll()) call.abort();
-    held = undefined;
-  };
-
-  /** What still waits for a handshake was not sent; what met a lost session was not executed. */
-  const refuseHeld = (error: OnemcpError) => {
     const waiting = held ?? [];
     held = undefined;
-    for (const { message } of waiting) {
-      if (message.method !== undefined && message.id !== undefined) transport.onfail?.(message.id, notSent(error));
-    }
+    const unsent = calls.takeAll().filter((call) => !call.abort());
+    if (!error) return;
+    for (const { message } of waiting) if (message.method !== undefined && message.id !== undefined) refuse(message.id, error);
+    for (const { id } of unsent) refuse(id, error);
   };
+  const refuse = (id: RequestId, error: OnemcpError) => transport.onfail?.(id, notSent(error));
 
   const giveUp = (id: RequestId) => {
     const flight = calls.find(id);
@@ -103,8 +100,7 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps, pace = paceOf(de
   const lost = (error: OnemcpError) => {
     if (phase !== 'open') return;
     phase = 'lost';
-    refuseHeld(error);
-    abortAll();
+    abortAll(error);
     transport.onclose?.(error);
   };
 
