@@ -1,6 +1,7 @@
 import type { BackendSpec } from '../config/config.ts';
 import { OnemcpError } from '../errors.ts';
 import { watchIdleness } from '../io/idleness.ts';
+import { shown } from '../io/lines.ts';
 import { type MemoryOf, watchMemory } from '../io/memory.ts';
 import { watchPulse } from '../io/pulse.ts';
 import type { Limits } from '../limits.ts';
@@ -106,9 +107,13 @@ export function watchSession(input: LiveInput, deps: LiveDeps, send: Send): Live
   };
 }
 
+/** Refreshes in a row that may bring nothing new before the next ones wait longer and longer. */
+const FRUITLESS = 3;
+const LONGEST_WAIT_MS = 30_000;
+
 /**
  * At most one refresh runs at a time, at most one per `refresh.interval`, and a change during a refresh causes exactly one
- * more.
+ * more. A backend that keeps announcing changes it has not made is asked less and less often.
  * @returns the end of it
  */
 function refreshLists({ spec, session, ...known }: LiveInput, { limits, redact }: LiveDeps, send: Send): () => void {
@@ -118,11 +123,14 @@ function refreshLists({ spec, session, ...known }: LiveInput, { limits, redact }
   let current: Fetched = known;
   let running = false;
   let last = Number.NEGATIVE_INFINITY;
+  let fruitless = 0;
   let timer: NodeJS.Timeout | undefined;
+
+  const interval = () => limits['refresh.interval'] * 2 ** Math.min(Math.max(0, fruitless - FRUITLESS), 16);
 
   const schedule = () => {
     if (running || timer || stale.size === 0 || ended.signal.aborted) return;
-    const wait = Math.max(0, last + limits['refresh.interval'] - performance.now());
+    const wait = Math.max(0, last + Math.min(interval(), LONGEST_WAIT_MS) - performance.now());
     timer = setTimeout(() => {
       timer = undefined;
       void refresh();
@@ -131,16 +139,20 @@ function refreshLists({ spec, session, ...known }: LiveInput, { limits, redact }
 
   const refresh = async () => {
     const kinds = [...stale];
+    const before = current.items;
     stale.clear();
     running = true;
+    // What was quiet for long is no storm.
+    if (performance.now() - last > 2 * LONGEST_WAIT_MS) fruitless = 0;
     last = performance.now();
     try {
       const { items: previous, notes: previousNotes } = current;
-      current = await fetchItems(session, { name, limits, kinds, previous, previousNotes, redact, signal: ended.signal });
+      current = await fetchItems(session, { name, limits, kinds, previous, previousNotes, redact: shown(redact), signal: ended.signal });
     } catch (error) {
       // The old lists stay; a session that is gone says so itself.
       current = afterFailure(current, kinds, error as Error);
     }
+    fruitless = kinds.every((kind) => current.items[kind] === before[kind]) ? fruitless + 1 : 0;
     if (!ended.signal.aborted) send({ type: 'ITEMS', ...current });
     running = false;
     schedule();

@@ -82,6 +82,30 @@ describe('a connected backend', () => {
     expect(asked()).toHaveLength(2);
   });
 
+  it('that storms on without ever changing anything is asked less and less, and at once after a pause', async () => {
+    const { session, asked, end } = watch(() => ({ tools: [] }));
+    const storm = async (seconds: number) => {
+      for (let n = 0; n < 10 * seconds; n++) {
+        session.emit(changed);
+        await pass(100);
+      }
+    };
+    await storm(10);
+    expect(asked().length).toBeLessThanOrEqual(7);
+    await storm(600);
+    expect(asked().length).toBeGreaterThan(20);
+    expect(asked().length).toBeLessThan(35);
+    await pass(100_000);
+    const before = asked().length;
+    session.emit(changed);
+    await pass(0);
+    expect(asked()).toHaveLength(before + 1);
+    session.emit(changed);
+    await pass(1_000);
+    expect(asked()).toHaveLength(before + 2);
+    end();
+  });
+
   it(verifies('B36', 'that changes during a refresh is asked exactly once more'), async () => {
     const first = deferred<Json>();
     let calls = 0;
