@@ -113,6 +113,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     samplingContext: (backend) => specs.get(backend)?.samplingContext ?? false,
     need: system.need,
     release: system.release,
+    // Until the system can wake backends nothing ever sleeps.
+    wake: () => {},
     log: (level, event, { message, ...facts }) =>
       log(level, event, { ...facts, ...(message !== undefined && { message: redact(String(message)) }) }),
   });
