@@ -135,7 +135,9 @@ export function createGateway(options: GatewayOptions): Gateway {
         const { heapUsed, heapTotal, rss } = process.memoryUsage();
         const world = system.world();
         const hidden = hiddenNotes(context.view(world), redact);
-        return health(world, { version, uptime: process.uptime(), heapUsed, heapTotal, rss, now: ports.now(), transport, hidden });
+        const memory = { heapUsed, heapTotal, rss };
+        const waitingFor = context.lanes.statusOf;
+        return health(world, { version, uptime: process.uptime(), ...memory, now: ports.now(), transport, hidden, waitingFor });
       },
     },
     inspect: inspection?.routes(streams) as ReturnType<typeof inspectRoutes> | undefined,

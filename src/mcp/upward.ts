@@ -36,8 +36,8 @@ export class ClientUpward implements Upward {
 
   async request(method: string, params: Json | undefined, options: UpwardOptions): Promise<Json> {
     const { client, send } = this.target;
-    this.asked = true;
     const asked = this.prepare(method, params, client);
+    this.asked = true;
     const wantsProgress = isObject(params?._meta) && params._meta.progressToken !== undefined;
     if (asked) dropHopMeta(asked);
     try {
