@@ -48,7 +48,7 @@ function stateOf(name: string, view: BackendView | undefined, { world }: Context
   if (!view) return backends.has(name) ? 'has no connection for this client yet' : 'is no longer configured';
   const { state, waitsFor, failures } = view;
   if (state === 'idle' && waitsFor.length > 0)
-    return `waits for ${waitsFor.map((other) => otherOf(other, backends.get(other))).join(' and ')}`;
+    return `waits for ${waitsFor.map((other) => otherOf(other, backends.get(other))).join(', and ')}`;
   if (state === 'stopped' && phase === 'running') return `was stopped by its operator; \`onemcp start ${name}\` starts it again`;
   if (state === 'failed' && failures > 1) return `has failed ${failures} times in a row`;
   return STATES[state];
