@@ -113,8 +113,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     samplingContext: (backend) => specs.get(backend)?.samplingContext ?? false,
     need: system.need,
     release: system.release,
-    // Until the system can wake backends nothing ever sleeps.
-    wake: () => {},
+    wake: system.wake,
     log: (level, event, { message, ...facts }) =>
       log(level, event, { ...facts, ...(message !== undefined && { message: redact(String(message)) }) }),
   });

@@ -44,3 +44,17 @@ describe('a slow server with maxConcurrency 2', () => {
     },
   );
 });
+
+it(verifies('wake-on-call', 'a server that sleeps is started by the first call, and not by lists'), async () => {
+  const gateway = await startGateway({ lazy: fixture('good', {}, { lazy: true }) }, { callWait: '1ms' });
+  const client = await connect(gateway.url);
+  const tools = await until('its lists are known', async () => {
+    const { result } = (await client.request('tools/list')).message;
+    return (result.tools as Json[]).length > 0 && result.tools;
+  });
+  await untilState(gateway, 'lazy', 'idle');
+  expect((await client.request('tools/list')).message.result.tools).toEqual(tools);
+  expect((await gateway.health()).body.servers.details[0]?.status).toBe('idle');
+  expect(JSON.parse(textOf(await client.call('lazy__echo', { text: 'x' })))).toEqual({ text: 'x' });
+  await untilState(gateway, 'lazy', 'connected');
+});
