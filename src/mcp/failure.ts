@@ -4,7 +4,7 @@ import type { BackendView, Json } from '../world.ts';
 import { elicits } from './capabilities.ts';
 import type { Client } from './client.ts';
 import { type Call, type Context, errorMeta } from './method.ts';
-import { isRead } from './retry.ts';
+import { isRead, NOTHING_SENT } from './retry.ts';
 
 /** A request that was not answered, or with an error. */
 export interface Failure {
@@ -48,7 +48,7 @@ export function failedCall(failure: Failure, { client }: Call, context: Context)
 }
 
 /** Our own refusals say themselves that nothing was sent. */
-const isRefusal = ({ message }: OnemcpError): boolean => message.endsWith('Nothing was sent to it.');
+const isRefusal = ({ message }: OnemcpError): boolean => message.endsWith(NOTHING_SENT);
 
 /** MCP client/elicitation §URL Elicitation Required Error. */
 const URL_ELICITATION_REQUIRED = -32042;

@@ -1,5 +1,6 @@
 import { OnemcpError } from '../errors.ts';
 import type { BackendView, CancelSignal } from '../world.ts';
+import { NOTHING_SENT } from './retry.ts';
 
 /** What a lane keeps to; a `BackendView` says it. */
 export type LaneLimits = Pick<BackendView, 'name' | 'maxConcurrency' | 'maxQueue' | 'queueTimeout'>;
@@ -140,7 +141,7 @@ export class Lane {
       reason === 'queue-full'
         ? `its queue is full, with ${flight} and ${this.#waiting.size} waiting (maxQueue ${maxQueue})`
         : `its queue gave the request no place within ${queueTimeout / 1000} s (queueTimeout), with ${flight}`;
-    return new OnemcpError('busy', `Server "${name}" is busy: ${why}. Nothing was sent to it.`, {
+    return new OnemcpError('busy', `Server "${name}" is busy: ${why}. ${NOTHING_SENT}`, {
       server: name,
       reason,
       retryable: true,

@@ -3,6 +3,9 @@ import { OnemcpError } from '../errors.ts';
 import { isObject } from '../json.ts';
 import type { BackendSession } from '../world.ts';
 
+/** How the messages of our own refusals end: the request never left us. */
+export const NOTHING_SENT = 'Nothing was sent to it.';
+
 /** A request to a backend that failed. */
 export interface Attempt {
   readonly method: string;

@@ -37,26 +37,28 @@ async function waitForRoute(
   context: Context,
 ): Promise<Route | null | undefined> {
   const { limits, lanes, now, view } = context;
-  const candidates = () => possibleOwners(name, context);
-  const settled = (world: World) => ownerOfName(kind, name, view(world)) ?? (candidates().length === 0 ? null : undefined);
-  for (const { name: backend, asleep, held } of candidates()) if (asleep && !held) lanes.wake(backend);
+  const coming = () => possibleOwners(name, context).filter((candidate) => isComing(candidate, context));
+  const settled = (world: World) => ownerOfName(kind, name, view(world)) ?? (coming().length === 0 ? null : undefined);
+  for (const { name: backend, asleep, held } of coming()) if (asleep && !held) lanes.wake(backend);
   const found = await waitFor(context, { ms: limits.callWait, signal }, settled);
   // One that was woken is given more time, for its first start.
-  const until = Math.max(...candidates().map((candidate) => lanes.of(candidate.name).wakingUntil));
+  const until = Math.max(...coming().map((candidate) => lanes.of(candidate.name).wakingUntil));
   if (found !== undefined || signal.aborted || until <= now()) return found;
-  return waitFor(context, { ms: until - now(), signal }, (world) => settled(world) ?? (candidates().some(isWaking) ? undefined : null));
+  return waitFor(context, { ms: until - now(), signal }, (world) => settled(world) ?? (coming().some(isWaking) ? undefined : null));
 }
 
-/** Backends that were never connected, may still be, and could own a name. */
+/** Backends that were never connected and could own a name; those that will not come by themselves can say why. */
 function possibleOwners(name: string, context: Context): readonly BackendView[] {
   const { world, naming } = context;
   const namespace = naming.prefix === 'always' ? splitName(name)?.namespace : undefined;
+  const mayOwn = (view: BackendView): boolean =>
+    naming.prefix === 'always' ? view.namespace === namespace : view.state === 'failed' || isComing(view, context);
   return [...world().backends.values()].filter(
     (view) =>
       view.connects === 0 &&
-      isComing(view, context) &&
+      view.state !== 'connected' &&
       // What it had in an earlier run is known, and nobody can have heard of more.
       !(view.asleep && view.remembered !== undefined) &&
-      (naming.prefix === 'never' || view.namespace === namespace),
+      mayOwn(view),
   );
 }

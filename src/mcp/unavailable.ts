@@ -2,6 +2,7 @@
 import { OnemcpError } from '../errors.ts';
 import type { BackendView } from '../world.ts';
 import { type Context, isComing } from './method.ts';
+import { NOTHING_SENT } from './retry.ts';
 
 interface Circumstances {
   readonly context: Context;
@@ -19,7 +20,7 @@ export function unavailable(name: string, view: BackendView | undefined, { conte
     waited,
     cause,
     view && nextOf(view, retryAfterMs, context),
-    'Nothing was sent to it.',
+    NOTHING_SENT,
   ];
   return new OnemcpError('backend_unavailable', sentences.filter(Boolean).join(' '), {
     server: name,
@@ -34,7 +35,7 @@ export function unavailable(name: string, view: BackendView | undefined, { conte
 export function drained({ name, held }: BackendView, { epoch }: Context): OnemcpError {
   const until = held?.until;
   const end = until === undefined ? 'it is resumed' : new Date(until).toISOString();
-  return new OnemcpError('busy', `Server "${name}" is drained by its operator until ${end}. Nothing was sent to it.`, {
+  return new OnemcpError('busy', `Server "${name}" is drained by its operator until ${end}. ${NOTHING_SENT}`, {
     server: name,
     reason: 'drained',
     retryable: true,

@@ -367,6 +367,14 @@ describe('what is told of a backend that cannot be asked', () => {
     expect(metaOf(answer)).toEqual({ server: 'a', reason: 'unavailable', retryable: false });
   });
 
+  it.each([
+    ['failed', 'has failed'],
+    ['stopped', 'was stopped by its operator'],
+  ] as const)('that was never connected and is %s: by the namespace of the name', async (state, why) => {
+    const answer = await fakeClient(fakeGateway([viewOf('a', { state })])).ask('tools/call', { name: 'a__t' });
+    expect(textOf(answer)).toContain(`Server "a" ${why}`);
+  });
+
   it('that is probed within callWait: it is waited for', async () => {
     vi.setSystemTime(1_000_000);
     const gateway = fakeGateway([viewOf('a', { items, state: 'failed', failures: 5, retryAt: 1_004_000 })]);
