@@ -164,6 +164,13 @@ export const PROMISES = {
   'dead-found': 'A frozen process, and a connection that is only half open, are found by pings and replaced (R19)',
   'not-sent': 'An error says so when certainly nothing of its request has reached the backend, and only then (semantics §9.63)',
   'deaf-found': 'A backend that does not read what is sent to it is killed and restarted (R10)',
+  'fair-queue':
+    'Requests in flight and waiting are bounded for each backend, clients take turns, and who is refused is told by what and when to come again',
+  'safe-retry':
+    'A request is repeated, once, only if it was not sent, only reads, or its tool is idempotent and trusted; otherwise the error says that it may have been executed (R4)',
+  'wake-on-call': 'A call wakes a sleeping backend and waits for it; lists wake nobody',
+  'operator-hold':
+    'While an operator drains a backend nothing is sent to it: requests wait, go on when it is resumed, or are told until when',
   'one-batch': 'Changes that come together are announced in one batch, one notification a kind (semantics §6.5)',
 } as const satisfies Record<string, string>;
 
