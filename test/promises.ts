@@ -130,6 +130,7 @@ export const PROMISES = {
   'crash-own-calls': 'A crash fails only the calls of that backend, within 100 ms (R1, R4)',
   'kill9-nothing-left': 'kill -9 of the gateway leaves no process of a backend (R7)',
   'initial-wait': 'The first list waits initialWait from the start of the gateway, later lists not at all (semantics §6.4)',
+  remembered: 'After a restart all lists are there before any backend is; a refreshed list is announced only if it differs',
   'starts-at-once': 'At most startsAtOnce backends launch at a time, restarts included; a slow one gives its slot back (R6)',
   backoff: 'A restart waits initial × 2ⁿ and up to as much again by chance, at most max; reset after resetAfter (R5)',
   circuit: 'restart.failures within restart.within open the circuit: failed, probed at doubling intervals, closed after a good minute (R5)',

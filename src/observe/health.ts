@@ -18,6 +18,8 @@ export interface Vitals {
   readonly hidden?: ReadonlyMap<string, readonly string[]>;
   /** The requests that wait for a backend; undefined while there are none. */
   readonly waitingFor?: (backend: string) => Waiting | undefined;
+  /** What is wrong with the gateway itself, in sentences. */
+  readonly problems?: readonly string[];
 }
 
 /** Requests of clients that wait for a backend, whatever they wait for. */
@@ -105,6 +107,8 @@ export interface Health {
     readonly authEnabled: boolean;
     readonly transport: 'http' | 'stdio';
   };
+  /** What is wrong with the gateway itself, while anything is: it serves all the same. */
+  readonly problems?: readonly string[];
 }
 
 /**
@@ -135,8 +139,10 @@ export function health(world: World, vitals: Vitals): Health {
   const instances = instancesByBackend(world);
   const details = [...views.map((view) => serverHealth(view, vitals, instances.get(view.name))), ...disabled];
   const healthy = views.filter(isUsable).length;
+  const { problems = [] } = vitals;
+  const level = healthLevel(world);
   return {
-    status: healthLevel(world),
+    status: level === 'healthy' && problems.length > 0 ? 'degraded' : level,
     phase: world.phase,
     timestamp: iso(vitals.now),
     version: vitals.version,
@@ -158,6 +164,7 @@ export function health(world: World, vitals: Vitals): Health {
       authEnabled: false,
       transport: vitals.transport,
     },
+    ...(problems.length > 0 && { problems }),
   };
 }
 
