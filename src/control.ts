@@ -1,7 +1,7 @@
 import type { BackendSpec } from './config/config.ts';
 import { nearest } from './config/suggest.ts';
 import { OnemcpError } from './errors.ts';
-import type { ControlOps, OperationResult } from './http/control.ts';
+import type { ControlOps, OperationResult } from './http/controlOps.ts';
 import type { Limits } from './limits.ts';
 import { type Asked, type Outcome, outcomeOf, tooLong, underWay } from './observe/outcome.ts';
 import { type StatusFacts, serverStatus, statusOf } from './observe/status.ts';
@@ -60,7 +60,7 @@ export function createControl({ world, onChange, operate, facts, spec, limits, r
         if (outcome) end(outcome);
       };
       const onAbort = () => end(underWay(operation));
-      const timer = setTimeout(() => end(tooLong(operation, ms, view())), ms);
+      const timer = setTimeout(() => end(tooLong(asked, ms, view())), ms);
       const unsubscribe = onChange(look);
       signal.addEventListener('abort', onAbort);
       if (signal.aborted) onAbort();
@@ -84,15 +84,16 @@ export function createControl({ world, onChange, operate, facts, spec, limits, r
       const view = world().backends.get(operation.name);
       return clean({ ...outcome, server: view && serverStatus(view, world(), about) } satisfies OperationResult);
     },
-    reload,
-    plan,
+    reload: reload && (async () => clean(await reload())),
+    plan: plan && (async (file) => clean(await plan(file))),
   };
 }
 
-/** A document with all its texts changed. */
+/** A document as JSON would show it, with all its texts changed. */
 function mapped(value: unknown, change: (text: string) => string): unknown {
   if (typeof value === 'string') return change(value);
   if (Array.isArray(value)) return value.map((item) => mapped(item, change));
   if (typeof value !== 'object' || value === null) return value;
+  if ('toJSON' in value && typeof value.toJSON === 'function') return mapped(value.toJSON(), change);
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapped(item, change)]));
 }

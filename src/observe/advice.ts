@@ -47,7 +47,7 @@ const BY_CODE: Readonly<Record<ErrorCode, Advise>> = {
     const command = String(spec.command);
     if ((cause as { code?: unknown } | undefined)?.code !== 'ENOENT')
       return `See whether the gateway's user may run it: ${commandLine(spec)}`;
-    return `Install "${command}", or write its absolute path as "command" (which ${quoted(command)} shows it). The gateway looks in its own PATH, which may differ from yours, and starts it in ${spec.cwd}, which has to exist.`;
+    return `Install "${command}", or write its absolute path as "command" (shown by: which ${quoted(command)}). The gateway looks in its own PATH, which may differ from yours, and starts it in ${spec.cwd}, which has to exist.`;
   },
   backend_exited: (error, facts) => {
     const { exitCode, signal } = error.data ?? {};

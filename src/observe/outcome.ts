@@ -61,7 +61,7 @@ const waiting = ({ name, waitsFor }: BackendView): Outcome | undefined =>
 
 /** `error` is not looked at: what is to be replaced may come through it. */
 function failed({ name, state, lastError, failures, retryAt }: BackendView, { before, now }: Asked): Outcome | undefined {
-  if ((state !== 'retrying' && state !== 'failed') || !lastError) return undefined;
+  if ((state !== 'retrying' && state !== 'failed' && state !== 'stopped') || !lastError) return undefined;
   if (lastError === before.lastError && failures === before.failures) return undefined;
   const next = retryAt === undefined ? '' : `; the next start is in ${span(retryAt - now)}`;
   return bad(`"${name}" failed: ${lastError.message}${next}; more: onemcp why ${name}`);
@@ -75,6 +75,13 @@ function successorFailed({ name, next }: BackendView, before: BackendView): Outc
 /** What is said of an operation that nobody waits for. */
 export const underWay = ({ op, name }: Operation): Outcome => good(`"${name}" was told to ${op}`);
 
-/** What is said when it takes too long. */
-export const tooLong = ({ op, name }: Operation, ms: number, view: BackendView | undefined): Outcome =>
-  bad(`${op} of "${name}" is not over after ${span(ms)}: it is ${view?.state ?? 'gone'}; more: onemcp why ${name}`);
+/** What is said when it takes too long. Requests in flight are let finish, however long they take. */
+export function tooLong({ operation: { op, name }, before }: Asked, ms: number, view: BackendView | undefined): Outcome {
+  const left = before.session?.inFlight ?? 0;
+  const more = `more: onemcp why ${name}`;
+  if (left > 0)
+    return good(
+      `"${name}" will ${op} when its ${left} request${left === 1 ? '' : 's'} in flight ${left === 1 ? 'is' : 'are'} done; ${more}`,
+    );
+  return bad(`${op} of "${name}" is not over after ${span(ms)}: it is ${view?.state ?? 'gone'}; ${more}`);
+}

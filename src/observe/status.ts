@@ -1,7 +1,7 @@
 import type { Issue } from '../config/config.ts';
 import type { BackendState, BackendView, World } from '../world.ts';
 import { type HealthLevel, healthLevel } from './health.ts';
-import type { Story, Transition } from './history.ts';
+import type { Story, Transition } from './story.ts';
 
 /** Facts about the gateway that are not in the World. */
 export interface StatusFacts {

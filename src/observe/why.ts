@@ -2,8 +2,8 @@ import type { BackendSpec } from '../config/config.ts';
 import type { OnemcpError } from '../errors.ts';
 import type { World } from '../world.ts';
 import { advice } from './advice.ts';
-import { facts, lastLines, type Story } from './history.ts';
 import { type Change, changeOf, iso, isoIf, optional, type ServerStatus, type StatusFacts, serverStatus } from './status.ts';
+import { facts, lastLines, type Story } from './story.ts';
 import { columns, escaped, sentence, since, time } from './text.ts';
 
 /** What `onemcp why NAME --json` prints. Times are ISO 8601; fields that do not apply are left out. */
@@ -78,8 +78,8 @@ export function whyText(document: WhyDocument): string {
     : `${name} is no longer configured`;
   const circuit = {
     closed: '',
-    open: 'It failed too often: it is only probed until a probe succeeds.',
-    'half-open': 'It failed too often, and is being probed right now.',
+    open: 'It failed too often, or in a way that trying again seldom mends: it is only probed, until a probe succeeds.',
+    'half-open': 'It had failed too often, and is being probed right now.',
   }[document.circuit];
   const relations = [
     dependsOn && `It needs ${dependsOn.join(', ')}.`,
@@ -107,7 +107,7 @@ function section(title: string, lines: readonly string[]): readonly string[] {
 
 const pathRow = ({ at, from, to, generation, successor, error }: Change, now: number): readonly string[] => [
   time(at, now),
-  `${from === undefined ? '' : `${from} → `}${to ?? 'removed'}`,
+  from === to ? `${to}, replaced` : `${from === undefined ? '' : `${from} → `}${to ?? 'removed'}`,
   successor ? `successor, generation ${generation}` : generation > 0 ? `generation ${generation}` : '',
   error ?? '',
 ];
