@@ -4,7 +4,7 @@ import type { World } from '../world.ts';
 import { advice } from './advice.ts';
 import { type Change, changeOf, iso, isoIf, optional, type ServerStatus, type StatusFacts, serverStatus } from './status.ts';
 import { facts, lastLines, type Story } from './story.ts';
-import { columns, escaped, sentence, since, time } from './text.ts';
+import { columns, escaped, sentence, since, span, time } from './text.ts';
 
 /** What `onemcp why NAME --json` prints. Times are ISO 8601; fields that do not apply are left out. */
 export interface WhyDocument {
@@ -85,9 +85,12 @@ export function whyText(document: WhyDocument): string {
     dependsOn && `It needs ${dependsOn.join(', ')}.`,
     neededBy && `${neededBy.join(', ')} need${neededBy.length === 1 ? 's' : ''} it.`,
   ];
+  const retry =
+    server?.nextRetry &&
+    `The next start in ${span(Date.parse(server.nextRetry) - now)}, at ${time(server.nextRetry, now)} (failure ${server.failures}).`;
   return [
     escaped(head),
-    ...[circuit, ...relations].flatMap((line) => (line ? [`  ${escaped(line)}`] : [])),
+    ...[circuit, retry, ...relations].flatMap((line) => (line ? [`  ${escaped(line)}`] : [])),
     ...section('Its path', columns(path.map((change) => pathRow(change, now)))),
     ...section(
       'Last error',
