@@ -8,6 +8,7 @@ import type { ProcessPorts } from './cli/process.ts';
 import type { RunFlags } from './cli/run.ts';
 import type { StatusFlags } from './cli/status.ts';
 import { VERSION } from './cli/version.ts';
+import { inUnit } from './config/units.ts';
 
 // Newer Nodes keep compiled code between starts.
 (module as { enableCompileCache?: () => void }).enableCompileCache?.();
@@ -36,15 +37,14 @@ function portNumber(text: string): number {
   return port;
 }
 
-const MILLISECONDS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+/** Beyond it a Node.js timer fires at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** `30s` in milliseconds. */
 function duration(text: string): number {
-  const [, number, unit = ''] = /^(\d+(?:\.\d+)?) ?(ms|s|m|h)$/.exec(text) ?? [];
-  const ms = Math.round(Number(number) * (MILLISECONDS[unit] ?? Number.NaN));
-  if (!(ms > 0 && ms < 2 ** 31))
-    throw new InvalidArgumentError('A duration is a number with a unit, such as 500ms, 30s or 5m; at most 24 days.');
-  return ms;
+  const ms = inUnit(text, 'ms') ?? 0;
+  if (ms > 0 && ms <= LONGEST_TIMER) return ms;
+  throw new InvalidArgumentError('A duration is a number with a unit, such as 500ms, 30s or 5m; at most 596h.');
 }
 
 const program = new Command('onemcp')
