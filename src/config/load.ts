@@ -2,6 +2,7 @@
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { backendOf } from './backend.ts';
 import type { BackendSpec, Config, Issue, Overrides, Sources } from './config.ts';
+import { checkDependencies } from './dependencies.ts';
 import type { Desk, Entry } from './entry.ts';
 import { createFillings } from './fillings.ts';
 import { gatewayParts, limitsOf } from './gateway.ts';
@@ -58,6 +59,7 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
   const folder = isLabel ? resolve(base) : dirname(file);
   const entries = entriesOf(shape, document);
   const backends = await backendsOf(entries, { problems, warnings, fillings, limits, folder });
+  checkDependencies(entries, { problems, warnings });
   const gateway = await gatewayParts({ shape: shape.gateway ?? {}, overrides, fillings, problems, warnings, elsewhere });
   const disabled = entries.filter((entry) => entry.shape.disabled).map(({ name }) => name);
   for (const [extension, server] of Object.entries(gateway.passthroughExtensions)) {
