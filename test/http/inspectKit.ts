@@ -53,7 +53,7 @@ export function inspected(specs: readonly BackendSpec[], inspection: Inspection,
         backends: specs,
         config: { ...CONFIG_VIEW, serverCount: specs.length },
         limits: limitsWith({ 'restart.initial': 1, 'restart.max': 2, ...limits }),
-        ports: { now: Date.now, random: () => 0.5 },
+        ports: { now: Date.now, monotonic: () => performance.now(), random: () => 0.5 },
       },
     },
   );
