@@ -124,6 +124,17 @@ export interface ToFinish {
 /** The tag of states in which a backend waits for the root to grant it a start slot. */
 export const WAITING = 'waiting';
 
+const AFTER_CLOSE = [
+  { guard: 'retries', target: 'retrying', actions: 'forgetSession' },
+  { guard: 'ends', target: 'stopped', actions: 'forgetSession' },
+  { target: 'failed', actions: 'forgetSession' },
+] as const;
+
+const AFTER_SLEEP = [
+  { guard: 'isWanted', target: 'queued', actions: 'forgetSession' },
+  { target: 'asleep', actions: 'forgetSession' },
+] as const;
+
 /**
  * One connection to a backend MCP server: idle → starting → connected → error → retrying → starting …; failed when it was
  * retried too often; and stopping → stopped from everywhere. Pure: it names its I/O (`open`, `live`, `finish`, `close`) and
@@ -186,6 +197,8 @@ export const backendMachine = setup({
   },
   guards: {
     isWanted: ({ context }) => context.wanted,
+    /** A lazy one whose lists nobody knows is started for them. */
+    maySleep: ({ context }) => !context.wanted && context.info !== undefined,
     retries: ({ context }) => context.verdict === 'retry',
     ends: ({ context }) => context.verdict === 'end',
     givesUp: ({ context }) => context.verdict === 'give-up',
@@ -210,25 +223,17 @@ export const backendMachine = setup({
   states: {
     idle: {
       entry: 'entered',
-      initial: 'deciding',
+      initial: 'queued',
       states: {
-        /** A lazy one whose lists nobody knows is started for them. */
-        deciding: { always: [{ guard: ({ context }) => context.wanted || context.info === undefined, target: 'queued' }, 'asleep'] },
-        queued: { tags: WAITING, on: { START: '#backend.starting' } },
+        queued: { tags: WAITING, always: { guard: 'maySleep', target: 'asleep' }, on: { START: '#backend.starting' } },
         asleep: { entry: 'rest', on: { WAKE: { target: 'queued', actions: 'want' } } },
         closing: {
           entry: 'rest',
           invoke: {
             src: 'close',
             input: ({ context }) => toClose(context),
-            onDone: [
-              { guard: 'isWanted', target: 'queued', actions: 'forgetSession' },
-              { target: 'asleep', actions: 'forgetSession' },
-            ],
-            onError: [
-              { guard: 'isWanted', target: 'queued', actions: 'forgetSession' },
-              { target: 'asleep', actions: 'forgetSession' },
-            ],
+            onDone: AFTER_SLEEP,
+            onError: AFTER_SLEEP,
           },
         },
       },
@@ -295,21 +300,10 @@ export const backendMachine = setup({
       invoke: {
         src: 'close',
         input: ({ context }) => toClose(context),
-        onDone: { target: '.closed', actions: 'forgetSession' },
-        onError: { target: '.closed', actions: 'forgetSession' },
+        onDone: AFTER_CLOSE,
+        onError: AFTER_CLOSE,
       },
       exit: assign({ kill: false }),
-      initial: 'closing',
-      states: {
-        closing: {},
-        closed: {
-          always: [
-            { guard: 'retries', target: '#backend.retrying' },
-            { guard: 'ends', target: '#backend.stopped' },
-            { target: '#backend.failed' },
-          ],
-        },
-      },
       on: { STOP: 'stopping', RETIRE: 'stopping' },
     },
     retrying: {
