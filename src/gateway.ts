@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable, Writable } from 'node:stream';
 import { createSystem } from './actors/system.ts';
-import type { Config } from './config/config.ts';
+import type { Config, ConfigSource, Reloaded } from './config/config.ts';
 import { createApp } from './http/app.ts';
 import { createHostGuard } from './http/guard/host.ts';
 import type { inspectRoutes } from './http/inspect.ts';
@@ -22,7 +22,9 @@ import { hiddenNotes, narrateHidden } from './observe/hidden.ts';
 import type { Inspection } from './observe/inspect.ts';
 import { listChanged } from './observe/listChanged.ts';
 import { narrate } from './observe/narrate.ts';
+import { createRedactor, type Redactor } from './observe/redact.ts';
 import { worldStream } from './observe/world.ts';
+import { createReloader } from './reload.ts';
 import type { World } from './world.ts';
 
 export interface GatewayOptions {
@@ -41,6 +43,10 @@ export interface GatewayOptions {
    * that is.
    */
   readonly soleClient?: boolean;
+  /** Where the configuration comes from, to read it again when it changes or when somebody asks. Default: it never changes. */
+  readonly source?: ConfigSource;
+  /** Takes the secrets out of what is logged and shown; give the one of your log, so that it learns of new ones. */
+  readonly redactor?: Redactor;
 }
 
 /** All servers of a configuration behind one endpoint. */
@@ -57,6 +63,10 @@ export interface Gateway {
   start(): void;
   /** Serves one client on a pair of streams, one JSON-RPC message a line. Resolves when the client has gone. */
   serveStdio(streams: { readonly input: Readable; readonly output: Writable }): Promise<void>;
+  /** Reads the configuration again and applies it; one with errors changes nothing. Missing without a `source`. */
+  readonly reload?: () => Promise<Reloaded>;
+  /** What a reload would change, of another file if one is named. Missing without a `source`. */
+  readonly plan?: (other?: string) => Promise<Reloaded>;
   /** Drains, stops every backend, closes the listener. Calling it again cuts the grace short. */
   close(): Promise<void>;
   /** Ends every process of every backend at once; synchronous, for the last exit path. */
@@ -74,7 +84,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   const serverInfo = { name: 'onemcp', version };
   let reaper: Reaper | undefined;
   const ports = { now: Date.now, monotonic: () => performance.now(), random: Math.random };
-  const redact = redactor(config.secrets);
+  const { source, redactor = createRedactor() } = options;
+  redactor.learn(config.secrets);
+  const { redact } = redactor;
   const now = () => performance.now();
 
   const system = createSystem({
@@ -98,7 +110,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   });
   system.start();
 
-  const specs = new Map(config.backends.map((spec) => [spec.name, spec]));
+  let specs = specsOf(config);
   const { context, close: closeContext } = createContext({
     world: system.world,
     onChange: system.onChange,
@@ -160,6 +172,10 @@ export function createGateway(options: GatewayOptions): Gateway {
       }
     },
   );
+  const onApply = (next: Config) => {
+    specs = specsOf(next);
+  };
+  const reloader = source && createReloader({ source, config, system, learn: redactor.learn, log, onApply });
   const sweeper = setInterval(() => {
     sessions.sweep();
     context.connections.sweep();
@@ -175,6 +191,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     system.run();
   };
   const shutDown = async () => {
+    reloader?.close();
     await system.drain();
     sessions.closeAll();
     streams.endAll();
@@ -211,6 +228,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       channels.delete(connection);
       connection.close();
     },
+    ...(reloader && { reload: reloader.reload, plan: reloader.plan }),
     close() {
       if (closing) void system.drain();
       closing ??= shutDown();
@@ -245,10 +263,6 @@ export async function createInspection(options: InspectionOptions): Promise<Gate
   return { observer, path, routes: (streams) => http.inspectRoutes({ inspection, streams: streams as Streams }) };
 }
 
-/** Replaces secret values, wherever they stand, also when they were URL-encoded or put into JSON. */
-export function redactor(secrets: readonly string[]): (text: string) => string {
-  const forms = new Set(secrets.flatMap((secret) => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]));
-  const longestFirst = [...forms].filter((form) => form.length >= 6).sort((a, b) => b.length - a.length);
-  if (longestFirst.length === 0) return (text) => text;
-  return (text) => longestFirst.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
-}
+const specsOf = ({ backends }: Config) => new Map(backends.map((spec) => [spec.name, spec]));
+
+export { createRedactor };

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import module from 'node:module';
+import { isatty } from 'node:tty';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ProcessPorts } from './cli/process.ts';
 import type { RunFlags } from './cli/run.ts';
@@ -8,6 +9,10 @@ import { VERSION } from './cli/version.ts';
 // Newer Nodes keep compiled code between starts.
 (module as { enableCompileCache?: () => void }).enableCompileCache?.();
 
+const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+/** SIGHUP asks for a reload, but for the one that a closed terminal sends: then nobody is there any more. */
+const hasLostTerminal = () => process.platform === 'win32' || terminals.some((fd) => !isatty(fd));
+
 const ports: ProcessPorts = {
   env: process.env,
   cwd: process.cwd(),
@@ -15,10 +20,18 @@ const ports: ProcessPorts = {
   stdout: process.stdout,
   stderr: process.stderr,
   onSignal(listener) {
+    const hangup = () => hasLostTerminal() && listener('SIGHUP');
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, listener);
+    process.on('SIGHUP', hangup);
     return () => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, listener);
+      process.off('SIGHUP', hangup);
     };
+  },
+  onHangup(listener) {
+    const hangup = () => hasLostTerminal() || listener();
+    process.on('SIGHUP', hangup);
+    return () => process.off('SIGHUP', hangup);
   },
   exit: (code) => process.exit(code),
 };

@@ -49,7 +49,6 @@ const GATEWAY_OPTIONS = {
   allowedOrigins: 'allowedOrigins',
   insecureNoAuth: 'insecureNoAuth',
   prefix: 'naming.prefix',
-  strategy: 'strategy',
   stateDir: 'stateDir',
   instructions: 'instructions',
   legacySse: 'legacySse',
@@ -69,8 +68,11 @@ const DEFAULTS: ReadonlySet<LimitName> = new Set<LimitName>([
   'maxMemory',
 ]);
 
-/** The plan from the configuration that runs to the next one. Two that say the same give a plan that does nothing. */
-export function planOf(current: Config, next: Config): Plan {
+/**
+ * The plan from the configuration that runs to the next one. Two that say the same give a plan that does nothing.
+ * @param started the configuration the gateway was started with, whose own options are in force until its end
+ */
+export function planOf(current: Config, next: Config, started: Config = current): Plan {
   const before = new Map(current.backends.map((spec) => [spec.name, spec]));
   const order = next.backends.map(({ name }) => name);
   const after = new Set(order);
@@ -83,7 +85,7 @@ export function planOf(current: Config, next: Config): Plan {
     retag: those('retag'),
     unchanged: those('unchanged').map(({ name }) => name),
     order,
-    needsRestart: needsRestart(current, next),
+    needsRestart: needsRestart(started, next),
   };
 }
 

@@ -1,7 +1,7 @@
 /** Text → `Config` or every issue of it, in the order of the text. The one way in, for `run`, `check` and reload alike. */
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { backendOf } from './backend.ts';
-import type { BackendSpec, Config, Issue, Overrides, Sources } from './config.ts';
+import type { BackendSpec, Config, Issue, Loaded, Overrides, Sources } from './config.ts';
 import { checkDependencies } from './dependencies.ts';
 import type { Desk, Entry } from './entry.ts';
 import { createFillings } from './fillings.ts';
@@ -24,10 +24,6 @@ export interface LoadOptions extends Sources {
   /** Folder a relative `file` is in; default: the working directory. */
   readonly base?: string;
 }
-
-export type Loaded =
-  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Issue[] }
-  | { readonly ok: false; readonly issues: readonly Issue[] };
 
 /** Loads a configuration. Never throws: whatever is wrong becomes an issue. */
 export async function loadConfig(options: LoadOptions): Promise<Loaded> {

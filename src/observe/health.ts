@@ -1,3 +1,4 @@
+import { formatIssue } from '../config/issue.ts';
 import type { BackendView, InstanceView, World } from '../world.ts';
 
 export type HealthLevel = 'healthy' | 'degraded' | 'unhealthy';
@@ -74,8 +75,25 @@ export interface Health {
     readonly disabledCount: number;
     readonly authEnabled: boolean;
     readonly transport: 'http' | 'stdio';
+    /** Counts the configurations that were applied, from 1. */
+    readonly revision: number;
+    readonly appliedAt: string;
+    /** Why the file as it is now was not applied; the one before is in force. */
+    readonly lastError?: ConfigurationError;
   };
 }
+
+interface ConfigurationError {
+  /** ISO 8601. */
+  readonly at: string;
+  /** The first ones as `file:line:column path: text`. */
+  readonly issues: readonly string[];
+  /** How many there are. */
+  readonly count: number;
+}
+
+/** Issues of the configuration that are shown; `onemcp check` has them all. */
+const MOST_ISSUES = 5;
 
 /**
  * How the whole is: `unhealthy` when no enabled backend is usable or a critical one is down, `degraded` when any is, or
@@ -127,6 +145,9 @@ export function health(world: World, vitals: Vitals): Health {
       disabledCount: disabled.length,
       authEnabled: false,
       transport: vitals.transport,
+      revision: world.config.revision,
+      appliedAt: iso(world.config.appliedAt),
+      ...(world.config.lastError && { lastError: configurationError(world.config.lastError) }),
     },
   };
 }
@@ -151,6 +172,12 @@ function serverHealth(view: BackendView, notes: readonly string[], instances: re
     ...(instances && { instances }),
   };
 }
+
+const configurationError = ({ at, issues }: NonNullable<World['config']['lastError']>): ConfigurationError => ({
+  at: iso(at),
+  issues: issues.slice(0, MOST_ISSUES).map(formatIssue),
+  count: issues.length,
+});
 
 function instancesByBackend({ instances }: World): ReadonlyMap<string, readonly InstanceHealth[]> {
   const found = new Map<string, InstanceHealth[]>();

@@ -117,7 +117,6 @@ describe('a plan', () => {
         allowedOrigins: ['https://o'],
         insecureNoAuth: true,
         naming: { prefix: 'never' },
-        strategy: 'rest_for_one',
         stateDir: '/state',
         instructions: 'off',
         legacySse: false,
@@ -134,7 +133,6 @@ describe('a plan', () => {
         'allowedOrigins',
         'insecureNoAuth',
         'naming.prefix',
-        'strategy',
         'stateDir',
         'instructions',
         'legacySse',
@@ -144,8 +142,14 @@ describe('a plan', () => {
       ].map((name) => `gateway.${name}`),
     );
     // Whatever a file can say of the gateway is told when it changes.
-    const untold = new Set(['file', 'backends', 'disabled', 'limits', 'secrets']);
-    expect(Object.keys(before).filter((key) => !untold.has(key))).toHaveLength(11);
+    const untold = new Set(['file', 'backends', 'disabled', 'limits', 'secrets', 'strategy']);
+    expect(Object.keys(before).filter((key) => !untold.has(key))).toHaveLength(10);
+  });
+
+  it('says so until the gateway has been restarted', async () => {
+    const [started, current] = [await configOf({}), await configOf({}, { port: 1 })];
+    expect(planOf(current, current, started).needsRestart).toEqual(['gateway.port']);
+    expect(planOf(current, started, started).needsRestart).toEqual([]);
   });
 
   it('applies defaults of servers through the servers', async () => {
