@@ -42,7 +42,14 @@ module.exports = {
     only('http', ['mcp/', 'auth/', 'observe/', configTypes], ['hono', '@hono/node-server'], ['http', 'net', 'crypto', 'stream']),
     only(
       'cli',
-      ['gateway.ts$', 'config/', 'io/(secrets|sources)/', 'observe/(log|table).ts$'],
+      [
+        'gateway.ts$',
+        'config/',
+        'io/(secrets|sources)/',
+        'io/control(Socket|Client).ts$',
+        'http/controlOps.ts$',
+        'observe/(log|table|status|why).ts$',
+      ],
       ['commander'],
       ['path', 'url', 'fs', 'fs/promises', 'stream'],
     ),

@@ -3,13 +3,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable, Writable } from 'node:stream';
 import { createSystem } from './actors/system.ts';
 import type { Config, ConfigSource, Reloaded } from './config/config.ts';
+import { createControl } from './control.ts';
 import { createApp } from './http/app.ts';
+import { controlListener } from './http/control.ts';
+import type { ControlOps } from './http/controlOps.ts';
 import { createHostGuard } from './http/guard/host.ts';
 import type { inspectRoutes } from './http/inspect.ts';
 import { postFromNode } from './http/mcp.ts';
 import { type HttpServer, listen } from './http/server.ts';
 import { createSessions } from './http/sessions.ts';
 import { createStreams, type Streams } from './http/streams.ts';
+import { type ControlServer, openControl } from './io/controlSocket.ts';
 import type { Log, Reaper } from './io/deps.ts';
 import { createReaper } from './io/reaper.ts';
 import { serveLines } from './io/stdioServer.ts';
@@ -19,6 +23,7 @@ import { createMethods } from './mcp/methods/index.ts';
 import { createCursors } from './mcp/page.ts';
 import { health } from './observe/health.ts';
 import { hiddenNotes, narrateHidden } from './observe/hidden.ts';
+import { createHistory } from './observe/history.ts';
 import type { Inspection } from './observe/inspect.ts';
 import { listChanged } from './observe/listChanged.ts';
 import { narrate } from './observe/narrate.ts';
@@ -67,6 +72,13 @@ export interface Gateway {
   readonly reload?: () => Promise<Reloaded>;
   /** What a reload would change, of another file if one is named. Missing without a `source`. */
   readonly plan?: (other?: string) => Promise<Reloaded>;
+  /** What operators can see and ask. */
+  readonly control: ControlOps;
+  /**
+   * Serves `control` on a socket of this user alone, at the first of these paths that can be used, until the end.
+   * @throws OnemcpError `busy` when another gateway answers there, `port_in_use` when none of them can be used
+   */
+  openControl(paths: readonly string[]): Promise<{ readonly path: string }>;
   /** Drains, stops every backend, closes the listener. Calling it again cuts the grace short. */
   close(): Promise<void>;
   /** Ends every process of every backend at once; synchronous, for the last exit path. */
@@ -161,6 +173,24 @@ export function createGateway(options: GatewayOptions): Gateway {
   const channels = new Set<ReturnType<typeof createConnection>>();
   const world$ = worldStream(system);
   const narration = narrate(world$, log);
+  const history = createHistory(world$, { most: limits['history.transitions'], redact, now: ports.now });
+  narration.add(history.subscription);
+  const onApply = (next: Config) => {
+    specs = specsOf(next);
+  };
+  const reloader = source && createReloader({ source, config, system, learn: redactor.learn, log, onApply });
+  const startedAt = ports.now();
+  const control = createControl({
+    world: system.world,
+    onChange: system.onChange,
+    operate: system.operate,
+    facts: () => ({ version, pid: process.pid, url: server?.url, startedAt, now: ports.now(), story: history.of }),
+    spec: (name) => specs.get(name),
+    limits,
+    redact,
+    reload: reloader?.reload,
+    plan: reloader?.plan,
+  });
   narration.add(narrateHidden(world$, { view: context.view, redact }, log));
   const notifications = listChanged(world$, { view: context.view, quiet: limits['batch.quiet'], max: limits['batch.max'] }).subscribe(
     (kinds) => {
@@ -172,15 +202,12 @@ export function createGateway(options: GatewayOptions): Gateway {
       }
     },
   );
-  const onApply = (next: Config) => {
-    specs = specsOf(next);
-  };
-  const reloader = source && createReloader({ source, config, system, learn: redactor.learn, log, onApply });
   const sweeper = setInterval(() => {
     sessions.sweep();
     context.connections.sweep();
   }, SWEEP_INTERVAL).unref();
   let server: HttpServer | undefined;
+  let controlServer: ControlServer | undefined;
   let closing: Promise<void> | undefined;
 
   let ran = false;
@@ -201,6 +228,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     closeContext();
     narration.unsubscribe();
     notifications.unsubscribe();
+    await controlServer?.close();
     reaper?.close();
   };
 
@@ -215,6 +243,11 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     start() {
       if (!soleClient) run();
+    },
+    control,
+    async openControl(paths) {
+      controlServer = await openControl(paths, controlListener(control));
+      return { path: controlServer.path };
     },
     async serveStdio({ input, output }) {
       const onLine = (text: string) => {

@@ -163,6 +163,10 @@ export const PROMISES = {
   'stop-order': 'Backends stop in reverse start order (R8)',
   'port-in-use': 'A port in use is one sentence and exit code 1 (R18)',
   'one-batch': 'Changes that come together are announced in one batch, one notification a kind (semantics §6.5)',
+  'control-private': 'The control socket is 0600 in a folder of its user alone, from its birth to its end, and no TCP port (issue §2)',
+  'control-stale': 'The control socket of a gateway that was killed is replaced, that of a live one is left alone (issue §2)',
+  status: 'status shows every server with what it waits for, is asleep, held or failing for, also with a broken file (issue §2)',
+  why: 'why tells the path of states with times, the last error, exit code, last stderr lines, next start and what to do (issue §2)',
 } as const satisfies Record<string, string>;
 
 export type PromiseId = keyof typeof PROMISES;
