@@ -38,14 +38,14 @@ module.exports = {
     only('mcp', [configTypes], [], ['crypto', 'util']),
     only('io', [configTypes], ['@modelcontextprotocol/sdk', 'undici'], 'any'),
     only('actors', ['machines/', 'io/', configTypes, 'mcp/catalog.ts$'], ['xstate'], ['timers/promises']),
-    only('observe', [configTypes, 'mcp/view.ts$'], ['rxjs', 'consola', '@statelyai/inspect', 'xstate'], ['util', 'stream']),
+    only('observe', [configTypes, 'config/issue.ts$', 'mcp/view.ts$'], ['rxjs', 'consola', '@statelyai/inspect', 'xstate'], ['util', 'stream']),
     only('http', ['mcp/', 'auth/', 'observe/', configTypes], ['hono', '@hono/node-server'], ['http', 'net', 'crypto', 'stream']),
     only(
       'cli',
       [
         'gateway.ts$',
         'config/',
-        'io/secrets/',
+        'io/(secrets|sources)/',
         'io/control(Socket|Client).ts$',
         'http/controlOps.ts$',
         'observe/(log|table|status|why).ts$',

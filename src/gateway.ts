@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSystem } from './actors/system.ts';
-import type { BackendSpec, Config } from './config/config.ts';
+import type { BackendSpec, Config, ConfigSource, Reloaded } from './config/config.ts';
 import { createControl } from './control.ts';
 import { createApp } from './http/app.ts';
 import { controlListener } from './http/control.ts';
@@ -31,8 +31,10 @@ import { createHistory } from './observe/history.ts';
 import type { Inspection } from './observe/inspect.ts';
 import { listChanged } from './observe/listChanged.ts';
 import { narrate } from './observe/narrate.ts';
+import { createRedactor, type Redactor } from './observe/redact.ts';
 import { type KnownView, remember } from './observe/remember.ts';
 import { worldStream } from './observe/world.ts';
+import { createReloader } from './reload.ts';
 import type { World } from './world.ts';
 
 export interface GatewayOptions {
@@ -51,6 +53,10 @@ export interface GatewayOptions {
    * that is.
    */
   readonly soleClient?: boolean;
+  /** Where the configuration comes from, to read it again when it changes or when somebody asks. Default: it never changes. */
+  readonly source?: ConfigSource;
+  /** Takes the secrets out of what is logged and shown; give the one of your log, so that it learns of new ones. */
+  readonly redactor?: Redactor;
 }
 
 /** All servers of a configuration behind one endpoint. */
@@ -67,6 +73,10 @@ export interface Gateway {
   start(): void;
   /** Serves one client on a pair of streams, one JSON-RPC message a line. Resolves when the client has gone. */
   serveStdio(streams: { readonly input: Readable; readonly output: Writable }): Promise<void>;
+  /** Reads the configuration again and applies it; one with errors changes nothing. Missing without a `source`. */
+  readonly reload?: () => Promise<Reloaded>;
+  /** What a reload would change, of another file if one is named. Missing without a `source`. */
+  readonly plan?: (other?: string) => Promise<Reloaded>;
   /** What operators can see and ask. */
   readonly control: ControlOps;
   /**
@@ -93,7 +103,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   const serverInfo = { name: 'onemcp', version };
   let reaper: Reaper | undefined;
   const ports = { now: Date.now, monotonic: () => performance.now(), random: Math.random };
-  const redact = redactor(config.secrets);
+  const { source, redactor = createRedactor() } = options;
+  redactor.learn(config.secrets);
+  const { redact } = redactor;
   const now = () => performance.now();
 
   const catalogs = openCatalogs(config, { log, redact, now: ports.now });
@@ -116,11 +128,12 @@ export function createGateway(options: GatewayOptions): Gateway {
     settle: (signal) => context.traffic.settled(signal),
     declare: (spec, instance) => context.connections.declare(spec, instance),
     memory: catalogs,
+    isHeld: (name) => context.subscriptions.isHeld(name),
     inspect: inspection?.observer as Inspection['observer'] | undefined,
   });
   system.start();
 
-  const specs = new Map(config.backends.map((spec) => [spec.name, spec]));
+  let specs = specsOf(config);
   const { context, close: closeContext } = createContext({
     world: system.world,
     onChange: system.onChange,
@@ -176,6 +189,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   const narration = narrate(world$, log);
   const history = createHistory(world$, { most: limits['history.transitions'], redact, now: ports.now });
   narration.add(history.subscription);
+  const onApply = (next: Config) => {
+    specs = specsOf(next);
+  };
+  const reloader = source && createReloader({ source, config, system, learn: redactor.learn, log, onApply });
   const startedAt = ports.now();
   const control = createControl({
     world: system.world,
@@ -185,6 +202,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     spec: (name) => specs.get(name),
     limits,
     redact,
+    reload: reloader?.reload,
+    plan: reloader?.plan,
   });
   narration.add(narrateHidden(world$, { view: context.view, redact }, log));
   const remembering =
@@ -220,6 +239,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     system.run();
   };
   const shutDown = async () => {
+    reloader?.close();
     const saved = remembering?.close().then(() => catalogs?.close());
     await system.drain();
     await Promise.race([saved, sleep(SAVE_GRACE, undefined, { ref: false })]);
@@ -264,6 +284,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       channels.delete(connection);
       connection.close();
     },
+    ...(reloader && { reload: reloader.reload, plan: reloader.plan }),
     close() {
       if (closing) void system.drain();
       closing ??= shutDown();
@@ -311,10 +332,6 @@ export async function createInspection(options: InspectionOptions): Promise<Gate
   return { observer, path, routes: (streams) => http.inspectRoutes({ inspection, streams: streams as Streams }) };
 }
 
-/** Replaces secret values, wherever they stand, also when they were URL-encoded or put into JSON. */
-export function redactor(secrets: readonly string[]): (text: string) => string {
-  const forms = new Set(secrets.flatMap((secret) => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]));
-  const longestFirst = [...forms].filter((form) => form.length >= 6).sort((a, b) => b.length - a.length);
-  if (longestFirst.length === 0) return (text) => text;
-  return (text) => longestFirst.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
-}
+const specsOf = ({ backends }: Config) => new Map(backends.map((spec) => [spec.name, spec]));
+
+export { createRedactor };

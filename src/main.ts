@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import module from 'node:module';
 import { tmpdir } from 'node:os';
+import { isatty } from 'node:tty';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ControlFlags } from './cli/control.ts';
 import type { OperateFlags } from './cli/operate.ts';
@@ -13,6 +14,10 @@ import { inUnit } from './config/units.ts';
 // Newer Nodes keep compiled code between starts.
 (module as { enableCompileCache?: () => void }).enableCompileCache?.();
 
+const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+/** SIGHUP asks for a reload, but for the one that a closed terminal sends: then nobody is there any more. */
+const hasLostTerminal = () => process.platform === 'win32' || terminals.some((fd) => !isatty(fd));
+
 const ports: ProcessPorts = {
   env: process.env,
   cwd: process.cwd(),
@@ -23,10 +28,18 @@ const ports: ProcessPorts = {
   stdout: process.stdout,
   stderr: process.stderr,
   onSignal(listener) {
+    const hangup = () => hasLostTerminal() && listener('SIGHUP');
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, listener);
+    process.on('SIGHUP', hangup);
     return () => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, listener);
+      process.off('SIGHUP', hangup);
     };
+  },
+  onHangup(listener) {
+    const hangup = () => hasLostTerminal() || listener();
+    process.on('SIGHUP', hangup);
+    return () => process.off('SIGHUP', hangup);
   },
   exit: (code) => process.exit(code),
 };

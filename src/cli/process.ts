@@ -11,8 +11,10 @@ export interface ProcessPorts {
   readonly stdin: Readable;
   readonly stdout: Writable & { readonly isTTY?: boolean };
   readonly stderr: Writable & { readonly isTTY?: boolean };
-  /** Calls back at each SIGTERM and SIGINT; returns the unsubscriber. */
+  /** Calls back at each SIGTERM and SIGINT, and when the terminal has gone; returns the unsubscriber. */
   readonly onSignal: (listener: (signal: string) => void) => () => void;
+  /** Calls back at each SIGHUP that asks for a reload; returns the unsubscriber. */
+  readonly onHangup: (listener: () => void) => () => void;
   /** Ends the process at once, for a second signal. */
   readonly exit: (code: number) => never;
 }

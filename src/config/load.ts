@@ -1,7 +1,8 @@
 /** Text → `Config` or every issue of it, in the order of the text. The one way in, for `run`, `check` and reload alike. */
 import { dirname, resolve } from 'node:path';
 import { backendOf } from './backend.ts';
-import type { BackendSpec, Config, Issue, Overrides, Sources } from './config.ts';
+import type { BackendSpec, Config, Issue, Loaded, Overrides, Sources } from './config.ts';
+import { checkDependencies } from './dependencies.ts';
 import type { Desk, Entry } from './entry.ts';
 import { createFillings } from './fillings.ts';
 import { gatewayParts, limitsOf } from './gateway.ts';
@@ -24,10 +25,6 @@ export interface LoadOptions extends Sources {
   /** Folder a relative `file` is in; default: the working directory. */
   readonly base?: string;
 }
-
-export type Loaded =
-  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Issue[] }
-  | { readonly ok: false; readonly issues: readonly Issue[] };
 
 /** Loads a configuration. Never throws: whatever is wrong becomes an issue. */
 export async function loadConfig(options: LoadOptions): Promise<Loaded> {
@@ -59,6 +56,7 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
   const folder = isLabel ? resolve(base) : dirname(file);
   const entries = entriesOf(shape, document);
   const backends = await backendsOf(entries, { problems, warnings, fillings, limits, folder });
+  checkDependencies(entries, { problems, warnings });
   const gateway = await gatewayParts({ shape: shape.gateway ?? {}, overrides, fillings, problems, warnings, elsewhere });
   const disabled = entries.filter((entry) => entry.shape.disabled).map(({ name }) => name);
   for (const [extension, server] of Object.entries(gateway.passthroughExtensions)) {

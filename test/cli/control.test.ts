@@ -39,6 +39,7 @@ function terminal({ isTTY = false } = {}) {
       signals.add(listener);
       return () => void signals.delete(listener);
     },
+    onHangup: () => () => undefined,
     exit: () => {
       throw new Error('nobody exits here');
     },

@@ -117,7 +117,16 @@ describe('the health document', () => {
           { name: 'off', status: 'disabled', healthy: false },
         ],
       },
-      configuration: { loaded: true, serverCount: 3, enabledCount: 2, disabledCount: 1, authEnabled: false, transport: 'http' },
+      configuration: {
+        loaded: true,
+        serverCount: 3,
+        enabledCount: 2,
+        disabledCount: 1,
+        authEnabled: false,
+        transport: 'http',
+        revision: 1,
+        appliedAt: '1970-01-01T00:00:00.000Z',
+      },
     });
   });
 
