@@ -4,14 +4,18 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSystem } from './actors/system.ts';
-import type { BackendSpec, Config } from './config/config.ts';
+import type { BackendSpec, Config, ConfigSource, Reloaded } from './config/config.ts';
+import { createControl } from './control.ts';
 import { createApp } from './http/app.ts';
+import { controlListener } from './http/control.ts';
+import type { ControlOps } from './http/controlOps.ts';
 import { createHostGuard } from './http/guard/host.ts';
 import type { inspectRoutes } from './http/inspect.ts';
 import { postFromNode } from './http/mcp.ts';
 import { type HttpServer, listen } from './http/server.ts';
 import { createSessions } from './http/sessions.ts';
 import { createStreams, type Streams } from './http/streams.ts';
+import { type ControlServer, openControl } from './io/controlSocket.ts';
 import type { Log, Reaper } from './io/deps.ts';
 import { createReaper } from './io/reaper.ts';
 import { serveLines } from './io/stdioServer.ts';
@@ -23,12 +27,15 @@ import { createMethods } from './mcp/methods/index.ts';
 import { createCursors } from './mcp/page.ts';
 import { health } from './observe/health.ts';
 import { hiddenNotes, narrateHidden } from './observe/hidden.ts';
+import { createHistory } from './observe/history.ts';
 import type { Inspection } from './observe/inspect.ts';
 import { listChanged } from './observe/listChanged.ts';
 import { narrate } from './observe/narrate.ts';
+import { createRedactor, type Redactor } from './observe/redact.ts';
 import { type KnownView, remember } from './observe/remember.ts';
 import { narrateToolChanges } from './observe/toolChanges.ts';
 import { worldStream } from './observe/world.ts';
+import { createReloader } from './reload.ts';
 import type { World } from './world.ts';
 
 export interface GatewayOptions {
@@ -47,6 +54,10 @@ export interface GatewayOptions {
    * that is.
    */
   readonly soleClient?: boolean;
+  /** Where the configuration comes from, to read it again when it changes or when somebody asks. Default: it never changes. */
+  readonly source?: ConfigSource;
+  /** Takes the secrets out of what is logged and shown; give the one of your log, so that it learns of new ones. */
+  readonly redactor?: Redactor;
 }
 
 /** All servers of a configuration behind one endpoint. */
@@ -63,6 +74,17 @@ export interface Gateway {
   start(): void;
   /** Serves one client on a pair of streams, one JSON-RPC message a line. Resolves when the client has gone. */
   serveStdio(streams: { readonly input: Readable; readonly output: Writable }): Promise<void>;
+  /** Reads the configuration again and applies it; one with errors changes nothing. Missing without a `source`. */
+  readonly reload?: () => Promise<Reloaded>;
+  /** What a reload would change, of another file if one is named. Missing without a `source`. */
+  readonly plan?: (other?: string) => Promise<Reloaded>;
+  /** What operators can see and ask. */
+  readonly control: ControlOps;
+  /**
+   * Serves `control` on a socket of this user alone, at the first of these paths that can be used, until the end.
+   * @throws OnemcpError `busy` when another gateway answers there, `port_in_use` when none of them can be used
+   */
+  openControl(paths: readonly string[]): Promise<{ readonly path: string }>;
   /** Drains, stops every backend, closes the listener. Calling it again cuts the grace short. */
   close(): Promise<void>;
   /** Ends every process of every backend at once; synchronous, for the last exit path. */
@@ -82,7 +104,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   const serverInfo = { name: 'onemcp', version };
   let reaper: Reaper | undefined;
   const ports = { now: Date.now, monotonic: () => performance.now(), random: Math.random };
-  const redact = redactor(config.secrets);
+  const { source, redactor = createRedactor() } = options;
+  redactor.learn(config.secrets);
+  const { redact } = redactor;
   const now = () => performance.now();
 
   const catalogs = openCatalogs(config, { log, redact, now: ports.now });
@@ -105,11 +129,12 @@ export function createGateway(options: GatewayOptions): Gateway {
     settle: (signal) => context.traffic.settled(signal),
     declare: (spec, instance) => context.connections.declare(spec, instance),
     memory: catalogs,
+    isHeld: (name) => context.subscriptions.isHeld(name),
     inspect: inspection?.observer as Inspection['observer'] | undefined,
   });
   system.start();
 
-  const specs = new Map(config.backends.map((spec) => [spec.name, spec]));
+  let specs = specsOf(config);
   const { context, close: closeContext } = createContext({
     world: system.world,
     onChange: system.onChange,
@@ -124,6 +149,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     samplingContext: (backend) => specs.get(backend)?.samplingContext ?? false,
     need: system.need,
     release: system.release,
+    wake: system.wake,
     log: (level, event, { message, ...facts }) =>
       log(level, event, { ...facts, ...(message !== undefined && { message: redact(String(message)) }) }),
   });
@@ -144,18 +170,9 @@ export function createGateway(options: GatewayOptions): Gateway {
         const { heapUsed, heapTotal, rss } = process.memoryUsage();
         const world = system.world();
         const hidden = hiddenNotes(context.view(world), redact);
-        const problems = remembering?.problems() ?? [];
-        return health(world, {
-          version,
-          uptime: process.uptime(),
-          heapUsed,
-          heapTotal,
-          rss,
-          now: ports.now(),
-          transport,
-          hidden,
-          problems,
-        });
+        const memory = { heapUsed, heapTotal, rss };
+        const facts = { hidden, waitingFor: context.lanes.statusOf, problems: remembering?.problems() ?? [] };
+        return health(world, { version, uptime: process.uptime(), ...memory, now: ports.now(), transport, ...facts });
       },
     },
     inspect: inspection?.routes(streams) as ReturnType<typeof inspectRoutes> | undefined,
@@ -172,6 +189,24 @@ export function createGateway(options: GatewayOptions): Gateway {
   const world$ = worldStream(system);
   const narration = narrate(world$, log);
   narration.add(narrateToolChanges(world$, log));
+  const history = createHistory(world$, { most: limits['history.transitions'], redact, now: ports.now });
+  narration.add(history.subscription);
+  const onApply = (next: Config) => {
+    specs = specsOf(next);
+  };
+  const reloader = source && createReloader({ source, config, system, learn: redactor.learn, log, onApply });
+  const startedAt = ports.now();
+  const control = createControl({
+    world: system.world,
+    onChange: system.onChange,
+    operate: system.operate,
+    facts: () => ({ version, pid: process.pid, url: server?.url, startedAt, now: ports.now(), story: history.of }),
+    spec: (name) => specs.get(name),
+    limits,
+    redact,
+    reload: reloader?.reload,
+    plan: reloader?.plan,
+  });
   narration.add(narrateHidden(world$, { view: context.view, redact }, log));
   const remembering =
     catalogs &&
@@ -195,6 +230,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     context.connections.sweep();
   }, SWEEP_INTERVAL).unref();
   let server: HttpServer | undefined;
+  let controlServer: ControlServer | undefined;
   let closing: Promise<void> | undefined;
 
   let ran = false;
@@ -205,6 +241,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     system.run();
   };
   const shutDown = async () => {
+    reloader?.close();
     const saved = remembering?.close().then(() => catalogs?.close());
     await system.drain();
     await Promise.race([saved, sleep(SAVE_GRACE, undefined, { ref: false })]);
@@ -216,6 +253,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     closeContext();
     narration.unsubscribe();
     notifications.unsubscribe();
+    await controlServer?.close();
     reaper?.close();
   };
 
@@ -231,6 +269,11 @@ export function createGateway(options: GatewayOptions): Gateway {
     start() {
       if (!soleClient) run();
     },
+    control,
+    async openControl(paths) {
+      controlServer = await openControl(paths, controlListener(control));
+      return { path: controlServer.path };
+    },
     async serveStdio({ input, output }) {
       const onLine = (text: string) => {
         connection.receive(text);
@@ -243,6 +286,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       channels.delete(connection);
       connection.close();
     },
+    ...(reloader && { reload: reloader.reload, plan: reloader.plan }),
     close() {
       if (closing) void system.drain();
       closing ??= shutDown();
@@ -290,10 +334,6 @@ export async function createInspection(options: InspectionOptions): Promise<Gate
   return { observer, path, routes: (streams) => http.inspectRoutes({ inspection, streams: streams as Streams }) };
 }
 
-/** Replaces secret values, wherever they stand, also when they were URL-encoded or put into JSON. */
-export function redactor(secrets: readonly string[]): (text: string) => string {
-  const forms = new Set(secrets.flatMap((secret) => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]));
-  const longestFirst = [...forms].filter((form) => form.length >= 6).sort((a, b) => b.length - a.length);
-  if (longestFirst.length === 0) return (text) => text;
-  return (text) => longestFirst.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
-}
+const specsOf = ({ backends }: Config) => new Map(backends.map((spec) => [spec.name, spec]));
+
+export { createRedactor };

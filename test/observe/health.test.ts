@@ -117,7 +117,16 @@ describe('the health document', () => {
           { name: 'off', status: 'disabled', healthy: false },
         ],
       },
-      configuration: { loaded: true, serverCount: 3, enabledCount: 2, disabledCount: 1, authEnabled: false, transport: 'http' },
+      configuration: {
+        loaded: true,
+        serverCount: 3,
+        enabledCount: 2,
+        disabledCount: 1,
+        authEnabled: false,
+        transport: 'http',
+        revision: 1,
+        appliedAt: '1970-01-01T00:00:00.000Z',
+      },
     });
   });
 
@@ -135,6 +144,13 @@ describe('the health document', () => {
   it(verifies(['B23', 'B26'], 'names what is wrong with lists'), () => {
     const notes = ['tools/list was cut: its cursors repeat (cursor-loop)'];
     expect(health(worldOf([viewOf('a', { notes })]), VITALS).servers.details[0]?.notes).toEqual(notes);
+  });
+
+  it(verifies('fair-queue', 'shows how many requests wait for a backend, and for how long, only while some do'), () => {
+    const waitingFor = (name: string) => (name === 'b' ? { queued: 3, queueAgeMs: 1_250 } : undefined);
+    const { details } = health(worldOf([viewOf('a'), viewOf('b')]), { ...VITALS, waitingFor }).servers;
+    expect(details[0]).not.toHaveProperty('queued');
+    expect(details[1]).toMatchObject({ inFlight: 0, queued: 3, queueAgeMs: 1_250 });
   });
 
   it('names what is hidden of a backend after what is wrong with its lists', () => {
