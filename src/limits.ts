@@ -16,6 +16,7 @@ interface Limit {
 export const LIMITS = {
   initialWait: { default: 5_000, unit: 'ms', help: 'How long after start the first lists wait for backends that are still starting; 0 never waits.' },
   callWait: { default: 10_000, unit: 'ms', help: 'How long a call waits for a backend that is starting or retrying before it is answered "unavailable".' },
+  wakeWait: { default: 30_000, unit: 'ms', help: 'How long a call waits for a sleeping backend that it woke to start.' },
   startTimeout: { default: 30_000, unit: 'ms', help: 'Spawn or connect, handshake and first lists of one backend.' },
   installTimeout: { default: 300_000, unit: 'ms', help: 'The same until the first connection, for programs that fetch their packages when they start (npx, uvx, docker, …).' },
   requestTimeout: { default: 60_000, unit: 'ms', help: 'Longest silence of a backend on one request; progress resets it.' },

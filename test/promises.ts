@@ -130,8 +130,22 @@ export const PROMISES = {
   'crash-own-calls': 'A crash fails only the calls of that backend, within 100 ms (R1, R4)',
   'kill9-nothing-left': 'kill -9 of the gateway leaves no process of a backend (R7)',
   'initial-wait': 'The first list waits initialWait from the start of the gateway, later lists not at all (semantics §6.4)',
+  remembered: 'After a restart all lists are there before any backend is; a refreshed list is announced only if it differs',
   'starts-at-once': 'At most startsAtOnce backends launch at a time, restarts included; a slow one gives its slot back (R6)',
-  backoff: 'Full jitter on initial × 2ⁿ up to max, reset after resetAfter (R5)',
+  backoff: 'A restart waits initial × 2ⁿ and up to as much again by chance, at most max; reset after resetAfter (R5)',
+  circuit: 'restart.failures within restart.within open the circuit: failed, probed at doubling intervals, closed after a good minute (R5)',
+  'restart-policy': 'always, on-failure and never decide what follows each kind of end (house §2.4)',
+  'permanent-error': 'What only another program or configuration changes is not tried again and again (reliability §7)',
+  'install-time': 'A launcher that fetches packages has more time for its first start (reliability §6)',
+  'depends-on': 'Backends start after those they depend on, and say for whom they wait (house §2.4)',
+  'rest-for-one': 'With rest_for_one the dependants of a lost backend are restarted after it (OTP)',
+  lazy: 'A lazy backend starts when it is first needed, its lists are there before (house §2.4)',
+  hibernation: 'An unused backend sleeps, keeps its lists and wakes when it is needed (house §2.4)',
+  swap: 'A changed backend is replaced blue/green: the old one serves until the new one is connected (house §2.5)',
+  'stop-first': 'Where two cannot live at once the old one ends first (house §2.5)',
+  retag: 'A change of tags or limits restarts nothing (house §2.5)',
+  recycle: 'A backend beyond maxMemory is replaced, its calls in flight finished (reliability §6)',
+  operate: 'An operator can stop, start, restart, drain and resume a backend (house §2.5)',
   'start-timeout': 'A start that takes longer than startTimeout is a failure like any other (R3)',
   'root-survives': 'Whatever an actor of any kind throws, the root and the other backends go on (house §2.4)',
   'respawn-budget': 'A supervisor bug that repeats ends in a visible error, not in a loop (house §2.4)',
@@ -151,7 +165,19 @@ export const PROMISES = {
   'dead-found': 'A frozen process, and a connection that is only half open, are found by pings and replaced (R19)',
   'not-sent': 'An error says so when certainly nothing of its request has reached the backend, and only then (semantics §9.63)',
   'deaf-found': 'A backend that does not read what is sent to it is killed and restarted (R10)',
+  'fair-queue':
+    'Requests in flight and waiting are bounded for each backend, clients take turns, and who is refused is told by what and when to come again',
+  'safe-retry':
+    'A request is repeated, once, only if it was not sent, only reads, or its tool is idempotent and trusted; otherwise the error says that it may have been executed (R4)',
+  'wake-on-call': 'A call wakes a sleeping backend and waits for it; lists wake nobody',
+  'operator-hold':
+    'While an operator drains a backend nothing is sent to it: requests wait, go on when it is resumed, or are told until when',
   'one-batch': 'Changes that come together are announced in one batch, one notification a kind (semantics §6.5)',
+  'control-private': 'The control socket is 0600 in a folder of its user alone, from its birth to its end, and no TCP port (issue §2)',
+  'control-stale': 'The control socket of a gateway that was killed is replaced, that of a live one is left alone (issue §2)',
+  status: 'status shows every server with what it waits for, is asleep, held or failing for, also with a broken file (issue §2)',
+  why: 'why tells the path of states with times, the last error, exit code, last stderr lines, next start and what to do (issue §2)',
+  'operator-commands': 'drain, resume, stop, start and restart do what they say on a running gateway, and say what happened (issue §2)',
 } as const satisfies Record<string, string>;
 
 export type PromiseId = keyof typeof PROMISES;

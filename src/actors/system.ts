@@ -1,5 +1,6 @@
+import { setTimeout } from 'node:timers/promises';
 import { createActor, fromCallback, fromPromise, type InspectionEvent, type Observer } from 'xstate';
-import type { Config } from '../config/config.ts';
+import type { Config, Issue, Plan } from '../config/config.ts';
 import type { IoDeps } from '../io/deps.ts';
 import { createMemoryOf } from '../io/memory.ts';
 import {
@@ -10,10 +11,11 @@ import {
   type Opened,
   type Ports,
   type ToClose,
+  type ToFinish,
   type ToOpen,
 } from '../machines/backend.ts';
-import { type RootEvent, type RootRef, rootMachine } from '../machines/root.ts';
-import type { ConfigView, Instance, World } from '../world.ts';
+import { type Memory, type RootEvent, type RootRef, rootMachine } from '../machines/root.ts';
+import type { ConfigView, Instance, Operation, World } from '../world.ts';
 import { type LiveDeps, watchInstance, watchSession } from './live.ts';
 import { type Declare, openBackend } from './open.ts';
 
@@ -25,6 +27,7 @@ export interface SystemOptions {
   /** Resolves once no call is in flight. */
   readonly settle: (signal: AbortSignal) => Promise<void>;
   readonly declare: Declare;
+  readonly memory?: Memory | undefined;
   /** Whether clients wait for what a backend may say, by its name; default: no. */
   readonly isHeld?: ((name: string) => boolean) | undefined;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void) | undefined;
@@ -43,12 +46,24 @@ export interface System {
   need(instance: Instance): void;
   /** Ends an instance, by its id. */
   release(id: string): void;
+  /** A request needs a backend that sleeps. */
+  wake(name: string): void;
+  /** Does what an operator asks of a backend that is there. */
+  operate(operation: Operation): void;
+  /** Puts a new configuration in force: what the plan does not name is not touched. */
+  apply(plan: Plan, config: Config): void;
+  /** The configuration file as it is now was not applied. */
+  rejected(issues: readonly Issue[]): void;
   /** Drains, then stops everything. A second call stops at once. Resolves when nothing is left. */
   drain(): Promise<void>;
 }
 
+/** Milliseconds between two looks at whether the last request was answered. */
+const FINISH_POLL = 20;
+
 /** Fills the holes of the machines with I/O and runs the root. */
-export function createSystem({ config, io, ports, clientInfo, settle, declare, isHeld = () => false, inspect }: SystemOptions): System {
+export function createSystem(options: SystemOptions): System {
+  const { config, io, ports, clientInfo, settle, declare, memory, isHeld = () => false, inspect } = options;
   const { limits } = config;
   /** Starts that have not settled, by what `idOf` says: one that was given up is still being cleaned up. */
   const leftovers = new Map<string, Promise<void>>();
@@ -73,15 +88,19 @@ export function createSystem({ config, io, ports, clientInfo, settle, declare, i
     return watching.end;
   });
 
-  const close = fromPromise<void, ToClose>(async ({ input: { id, session } }) => {
-    await session?.close();
+  const finish = fromPromise<void, ToFinish>(async ({ input: { session }, signal }) => {
+    while (session && session.inFlight > 0 && !signal.aborted) await setTimeout(FINISH_POLL, undefined, { signal });
+  });
+
+  const close = fromPromise<void, ToClose>(async ({ input: { id, session, kill } }) => {
+    await session?.close({ kill });
     await leftovers.get(id);
   });
 
   const root: RootRef = createActor(
     rootMachine.provide({
       actors: {
-        backend: backendMachine.provide({ actors: { open, live, close } as never }),
+        backend: backendMachine.provide({ actors: { open, live, finish, close } as never }),
         settle: fromPromise<void, undefined>(({ signal }) => settle(signal)),
       },
       actions: {
@@ -89,7 +108,17 @@ export function createSystem({ config, io, ports, clientInfo, settle, declare, i
         killAll: () => io.reaper.killAll(),
       },
     }),
-    { input: { backends: config.backends, config: configView(config, ports.now()), limits, ports }, ...(inspect && { inspect }) },
+    {
+      input: {
+        backends: config.backends,
+        config: configView(config, ports.now(), 1),
+        strategy: config.strategy,
+        limits,
+        ports,
+        memory,
+      },
+      ...(inspect && { inspect }),
+    },
   );
 
   const listeners = new Set<() => void>();
@@ -122,6 +151,13 @@ export function createSystem({ config, io, ports, clientInfo, settle, declare, i
     run: () => root.send({ type: 'RUN' }),
     need: (instance) => send({ type: 'NEED', instance }),
     release: (id) => send({ type: 'RELEASE', id }),
+    wake: (name) => send({ type: 'WAKE_BACKEND', name }),
+    operate: (operation) => send({ type: 'OPERATE', operation }),
+    apply(plan, next) {
+      const view = configView(next, ports.now(), world.config.revision + 1);
+      send({ type: 'CONFIGURE', plan, config: view, strategy: next.strategy });
+    },
+    rejected: (issues) => send({ type: 'CONFIG_REJECTED', lastError: { at: ports.now(), issues } }),
     drain() {
       const done = new Promise<void>((resolve) => {
         if (!isActive()) return resolve();
@@ -142,7 +178,7 @@ function createTurns(): () => Promise<void> {
   const pause = () =>
     new Promise<void>((resolve) => {
       const began = performance.now();
-      setImmediate(() => setTimeout(resolve, performance.now() - began));
+      setImmediate(() => globalThis.setTimeout(resolve, performance.now() - began));
     });
   return () => {
     const turn = last;
@@ -151,12 +187,12 @@ function createTurns(): () => Promise<void> {
   };
 }
 
-const configView = ({ file, backends, disabled }: Config, appliedAt: number): ConfigView => ({
+const configView = ({ file, backends, disabled }: Config, appliedAt: number, revision: number): ConfigView => ({
   loaded: true,
   file,
   serverCount: backends.length + disabled.length,
   disabled,
-  revision: 1,
+  revision,
   appliedAt,
   lastError: undefined,
 });

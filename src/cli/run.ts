@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { OnemcpError } from '../errors.ts';
 import { createGateway, createInspection, type Gateway, redactor } from '../gateway.ts';
+import { controlPaths } from '../io/controlSocket.ts';
 import { createLogger, type LogFormat, type Logger, type LogLevel } from '../observe/log.ts';
 import { worldTable } from '../observe/table.ts';
 import { type ConfigFlags, loadOrExplain } from './config.ts';
@@ -10,6 +11,8 @@ import { VERSION } from './version.ts';
 export interface RunFlags extends ConfigFlags {
   readonly stdio?: boolean | undefined;
   readonly inspect?: boolean | 'stately' | undefined;
+  /** False: no control socket. */
+  readonly control?: boolean | undefined;
   readonly logFormat: LogFormat;
   readonly logLevel: LogLevel;
 }
@@ -55,6 +58,7 @@ async function serve({ gateway, config, flags, ports, logger, inspectionPath }: 
     log('info', 'gateway.listening', { message: `onemcp ${VERSION} serves ${url}/mcp`, servers: config.backends.length });
     if (inspectionPath) log('info', 'gateway.inspect', { message: `inspect the machines at ${url}${inspectionPath}` });
   }
+  if (flags.control !== false) await openControl(gateway, config, ports, logger);
   if (config.insecureNoAuth) log('warn', 'gateway.insecure', { message: `no authentication, although listening on ${config.host}` });
   printTable(gateway, config, logger);
   const gone = flags.stdio ? gateway.serveStdio({ input: ports.stdin, output: ports.stdout }) : new Promise<never>(() => {});
@@ -62,6 +66,16 @@ async function serve({ gateway, config, flags, ports, logger, inspectionPath }: 
   await gateway.close();
   log('info', 'gateway.stopped', { message: 'stopped' });
   return EXIT.ok;
+}
+
+/** Without it the gateway serves as well: it only cannot be operated. */
+async function openControl(gateway: Gateway, { file, stateDir }: Config, ports: ProcessPorts, { log }: Logger): Promise<void> {
+  try {
+    const { path } = await gateway.openControl(controlPaths({ ...ports, file, stateDir }));
+    log('debug', 'gateway.control', { message: `operators come in at ${path}` });
+  } catch (error) {
+    log('warn', 'gateway.control', { message: (error as Error).message });
+  }
 }
 
 /** A client starts its own gateway on stdio; a port is opened only where one was asked for. */
@@ -91,7 +105,8 @@ function printTable({ world, onChange }: Gateway, { limits }: Config, { print }:
   const timer = setTimeout(show, limits.initialWait);
   timer.unref();
   const unsubscribe = onChange(() => {
-    if ([...world().backends.values()].every(({ settled }) => settled)) show();
+    if ([...world().backends.values()].every(({ settled, remembered, lastError }) => settled && (remembered === undefined || lastError)))
+      show();
   });
 }
 

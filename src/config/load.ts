@@ -1,5 +1,5 @@
 /** Text → `Config` or every issue of it, in the order of the text. The one way in, for `run`, `check` and reload alike. */
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { backendOf } from './backend.ts';
 import type { BackendSpec, Config, Issue, Overrides, Sources } from './config.ts';
 import type { Desk, Entry } from './entry.ts';
@@ -11,6 +11,7 @@ import { type Document, type Position, parseDocument } from './parse.ts';
 import type { FileShape } from './schema.ts';
 import { hiddenList } from './secret.ts';
 import { checkShape } from './shape.ts';
+import { stateDirOf } from './stateDir.ts';
 
 export { readConfigFile } from './file.ts';
 export { formatIssue } from './issue.ts';
@@ -73,20 +74,10 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
     backends,
     disabled,
     ...gateway,
-    stateDir: stateDirOf(shape.gateway?.stateDir, folder, options),
+    stateDir: isLabel ? undefined : stateDirOf({ written: shape.gateway?.stateDir, folder, env: options.env }),
     limits,
     secrets: hiddenList(fillings.secrets()),
   };
-}
-
-/** Where state goes. XDG Base Directory Specification. */
-function stateDirOf(written: string | false | undefined, folder: string, { env, file }: LoadOptions): string | undefined {
-  if (written === false || /^<.*>$/.test(file)) return undefined;
-  if (written !== undefined) return resolve(folder, written);
-  const { ONEMCP_STATE_DIR: own, XDG_STATE_HOME: xdg, HOME: home } = env;
-  if (own) return resolve(own);
-  if (xdg && isAbsolute(xdg)) return join(xdg, 'onemcp');
-  return home ? join(home, '.local/state/onemcp') : undefined;
 }
 
 async function backendsOf(entries: readonly Entry[], desk: Desk): Promise<BackendSpec[]> {

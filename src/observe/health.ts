@@ -1,4 +1,4 @@
-import type { BackendView, InstanceView, World } from '../world.ts';
+import type { BackendView, InstanceView, Successor, World } from '../world.ts';
 
 export type HealthLevel = 'healthy' | 'degraded' | 'unhealthy';
 
@@ -16,12 +16,33 @@ export interface Vitals {
   readonly transport: 'http' | 'stdio';
   /** What no client sees of a backend, in sentences: see hidden.ts. */
   readonly hidden?: ReadonlyMap<string, readonly string[]>;
+  /** The requests that wait for a backend; undefined while there are none. */
+  readonly waitingFor?: (backend: string) => Waiting | undefined;
+  /** What is wrong with the gateway itself, in sentences. */
+  readonly problems?: readonly string[];
+}
+
+/** Requests of clients that wait for a backend, whatever they wait for. */
+interface Waiting {
+  readonly queued: number;
+  /** Milliseconds that the oldest of them has waited. */
+  readonly queueAgeMs: number;
 }
 
 export interface ServerHealth {
   readonly name: string;
   readonly status: BackendView['state'] | 'disabled';
   readonly healthy: boolean;
+  /** Stopped until a request needs it. */
+  readonly asleep?: true;
+  /** Requests wait, by wish of an operator: until then (ISO 8601), or until it is resumed. */
+  readonly drained?: string | true;
+  /** Servers it depends on that are not connected. */
+  readonly waitsFor?: readonly string[];
+  /** Its new version, while that is not connected and the old one serves. */
+  readonly successor?: SuccessorHealth;
+  /** ISO 8601: when its lists were read, while they are those of an earlier run. */
+  readonly listsFrom?: string;
   readonly tags?: readonly string[];
   readonly critical?: true;
   /** ISO 8601. */
@@ -34,11 +55,22 @@ export interface ServerHealth {
   readonly failures?: number;
   /** Requests in flight, while connected. */
   readonly inFlight?: number;
+  /** Requests that wait for a place, a connection or its operator, and for how long the oldest has, while there are any. */
+  readonly queued?: number;
+  readonly queueAgeMs?: number;
   readonly pid?: number;
   /** What is wrong with its lists. */
   readonly notes?: readonly string[];
   /** Its further connections, when it has any. */
   readonly instances?: readonly InstanceHealth[];
+}
+
+export interface SuccessorHealth {
+  readonly status: BackendView['state'];
+  readonly generation: number;
+  readonly lastError?: string;
+  /** ISO 8601. */
+  readonly nextRetry?: string;
 }
 
 /** A connection to a server besides its first. Which there are depends on who is there: it says nothing of the server. */
@@ -75,6 +107,8 @@ export interface Health {
     readonly authEnabled: boolean;
     readonly transport: 'http' | 'stdio';
   };
+  /** What is wrong with the gateway itself, while anything is: it serves all the same. */
+  readonly problems?: readonly string[];
 }
 
 /**
@@ -83,11 +117,14 @@ export interface Health {
  */
 export function healthLevel({ phase, backends }: World): HealthLevel {
   const views = [...backends.values()];
-  const down = views.filter((view) => view.state !== 'connected');
+  const down = views.filter((view) => !isUsable(view));
   if (down.some(({ critical }) => critical)) return 'unhealthy';
   if (views.length > 0 && down.length === views.length) return 'unhealthy';
   return down.length > 0 || (phase !== 'running' && phase !== 'booting') ? 'degraded' : 'healthy';
 }
+
+/** It serves, or will as soon as somebody asks it. */
+export const isUsable = ({ state, asleep, held }: BackendView): boolean => (state === 'connected' || asleep) && !held;
 
 /** Ready: configuration loaded, listening, not draining. */
 export const isReady = ({ phase, config }: World): boolean => config.loaded && phase === 'running';
@@ -100,13 +137,12 @@ export function health(world: World, vitals: Vitals): Health {
   const views = [...world.backends.values()];
   const disabled: ServerHealth[] = world.config.disabled.map((name) => ({ name, status: 'disabled', healthy: false }));
   const instances = instancesByBackend(world);
-  const details = [
-    ...views.map((view) => serverHealth(view, [...view.notes, ...(vitals.hidden?.get(view.name) ?? [])], instances.get(view.name))),
-    ...disabled,
-  ];
-  const healthy = views.filter(({ state }) => state === 'connected').length;
+  const details = [...views.map((view) => serverHealth(view, vitals, instances.get(view.name))), ...disabled];
+  const healthy = views.filter(isUsable).length;
+  const { problems = [] } = vitals;
+  const level = healthLevel(world);
   return {
-    status: healthLevel(world),
+    status: level === 'healthy' && problems.length > 0 ? 'degraded' : level,
     phase: world.phase,
     timestamp: iso(vitals.now),
     version: vitals.version,
@@ -128,16 +164,23 @@ export function health(world: World, vitals: Vitals): Health {
       authEnabled: false,
       transport: vitals.transport,
     },
+    ...(problems.length > 0 && { problems }),
   };
 }
 
-function serverHealth(view: BackendView, notes: readonly string[], instances: readonly InstanceHealth[] | undefined): ServerHealth {
+function serverHealth(view: BackendView, { hidden, waitingFor }: Vitals, instances: readonly InstanceHealth[] | undefined): ServerHealth {
+  const notes = [...view.notes, ...(hidden?.get(view.name) ?? [])];
   const { name, state, tags, since, lastConnected, lastError, retryAt, failures, session } = view;
   const connected = state === 'connected';
   return {
     name,
     status: state,
-    healthy: connected,
+    healthy: isUsable(view),
+    ...(view.asleep && { asleep: true as const }),
+    ...(view.held && { drained: view.held.until === undefined ? true : iso(view.held.until) }),
+    ...(view.waitsFor.length > 0 && { waitsFor: view.waitsFor }),
+    ...(view.next && { successor: successorHealth(view.next) }),
+    ...(view.remembered !== undefined && { listsFrom: iso(view.remembered) }),
     tags,
     ...(view.critical && { critical: true as const }),
     since: iso(since),
@@ -146,11 +189,19 @@ function serverHealth(view: BackendView, notes: readonly string[], instances: re
     ...(retryAt !== undefined && { nextRetry: iso(retryAt) }),
     ...(failures > 0 && { failures }),
     ...(session && { inFlight: session.inFlight }),
+    ...waitingFor?.(name),
     ...(session?.pid !== undefined && { pid: session.pid }),
     ...(notes.length > 0 && { notes }),
     ...(instances && { instances }),
   };
 }
+
+const successorHealth = ({ state, generation, lastError, retryAt }: Successor): SuccessorHealth => ({
+  status: state,
+  generation,
+  ...(lastError && { lastError: lastError.message }),
+  ...(retryAt !== undefined && { nextRetry: iso(retryAt) }),
+});
 
 function instancesByBackend({ instances }: World): ReadonlyMap<string, readonly InstanceHealth[]> {
   const found = new Map<string, InstanceHealth[]>();
