@@ -5,6 +5,7 @@ import { isatty } from 'node:tty';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ControlFlags } from './cli/control.ts';
 import type { OperateFlags } from './cli/operate.ts';
+import type { PlanFlags } from './cli/plan.ts';
 import type { ProcessPorts } from './cli/process.ts';
 import type { RunFlags } from './cli/run.ts';
 import type { StatusFlags } from './cli/status.ts';
@@ -143,6 +144,13 @@ operator('reload', 'let the gateway read its configuration again', 'reload').act
   const { reload } = await import('./cli/reload.ts');
   await finish(() => reload({ file, flags, ports }));
 });
+
+operator('plan', 'show what a reload of the configuration would change, and change nothing', 'plan --probe')
+  .option('--probe', 'start the new and changed servers beside the running ones, to see which of their tools change')
+  .action(async (file: string, flags: PlanFlags) => {
+    const { plan } = await import('./cli/plan.ts');
+    await finish(() => plan({ file, flags, ports }));
+  });
 
 /** The only place that ends the process. An unexpected error is a bug: it is shown whole. */
 async function finish(command: () => Promise<number>): Promise<void> {
