@@ -1,8 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createSystem } from './actors/system.ts';
-import type { Config, ConfigSource, Reloaded } from './config/config.ts';
+import type { BackendSpec, Config, ConfigSource, Reloaded } from './config/config.ts';
 import { createControl } from './control.ts';
 import { createApp } from './http/app.ts';
 import { controlListener } from './http/control.ts';
@@ -17,6 +19,8 @@ import { type ControlServer, openControl } from './io/controlSocket.ts';
 import type { Log, Reaper } from './io/deps.ts';
 import { createReaper } from './io/reaper.ts';
 import { serveLines } from './io/stdioServer.ts';
+import { type Catalogs, type CatalogsOptions, createCatalogs, type Known } from './io/stores/catalogs.ts';
+import { createFileStore } from './io/stores/file.ts';
 import { createConnection } from './mcp/connection.ts';
 import { createContext } from './mcp/context.ts';
 import { createMethods } from './mcp/methods/index.ts';
@@ -28,6 +32,7 @@ import type { Inspection } from './observe/inspect.ts';
 import { listChanged } from './observe/listChanged.ts';
 import { narrate } from './observe/narrate.ts';
 import { createRedactor, type Redactor } from './observe/redact.ts';
+import { type KnownView, remember } from './observe/remember.ts';
 import { worldStream } from './observe/world.ts';
 import { createReloader, type Planned } from './reload.ts';
 import type { World } from './world.ts';
@@ -88,6 +93,8 @@ export interface Gateway {
 /** Milliseconds that open connections get after the last answer. */
 const CLOSE_GRACE = 1_000;
 const SWEEP_INTERVAL = 30_000;
+/** Milliseconds that a state folder which does not answer may delay the end. */
+const SAVE_GRACE = 2_000;
 
 /** Puts the parts together; nothing else in the code base knows them all. */
 export function createGateway(options: GatewayOptions): Gateway {
@@ -100,6 +107,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   redactor.learn(config.secrets);
   const { redact } = redactor;
   const now = () => performance.now();
+
+  const catalogs = openCatalogs(config, { log, redact, now: ports.now });
 
   const system = createSystem({
     config,
@@ -118,6 +127,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     clientInfo: serverInfo,
     settle: (signal) => context.traffic.settled(signal),
     declare: (spec, instance) => context.connections.declare(spec, instance),
+    memory: catalogs,
+    isHeld: (name) => context.subscriptions.isHeld(name),
     inspect: inspection?.observer as Inspection['observer'] | undefined,
   });
   system.start();
@@ -137,6 +148,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     samplingContext: (backend) => specs.get(backend)?.samplingContext ?? false,
     need: system.need,
     release: system.release,
+    wake: system.wake,
     log: (level, event, { message, ...facts }) =>
       log(level, event, { ...facts, ...(message !== undefined && { message: redact(String(message)) }) }),
   });
@@ -157,7 +169,9 @@ export function createGateway(options: GatewayOptions): Gateway {
         const { heapUsed, heapTotal, rss } = process.memoryUsage();
         const world = system.world();
         const hidden = hiddenNotes(context.view(world), redact);
-        return health(world, { version, uptime: process.uptime(), heapUsed, heapTotal, rss, now: ports.now(), transport, hidden });
+        const memory = { heapUsed, heapTotal, rss };
+        const facts = { hidden, waitingFor: context.lanes.statusOf, problems: remembering?.problems() ?? [] };
+        return health(world, { version, uptime: process.uptime(), ...memory, now: ports.now(), transport, ...facts });
       },
     },
     inspect: inspection?.routes(streams) as ReturnType<typeof inspectRoutes> | undefined,
@@ -192,6 +206,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     plan: reloader?.plan,
   });
   narration.add(narrateHidden(world$, { view: context.view, redact }, log));
+  const remembering =
+    catalogs &&
+    remember(world$, {
+      delay: limits['catalog.saveDelay'],
+      save: (known) => catalogs.save(known.flatMap((view) => knownOf(view, specs.get(view.name)))),
+      log,
+    });
   const notifications = listChanged(world$, { view: context.view, quiet: limits['batch.quiet'], max: limits['batch.max'] }).subscribe(
     (kinds) => {
       try {
@@ -219,7 +240,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
   const shutDown = async () => {
     reloader?.close();
+    const saved = remembering?.close().then(() => catalogs?.close());
     await system.drain();
+    await Promise.race([saved, sleep(SAVE_GRACE, undefined, { ref: false })]);
     sessions.closeAll();
     streams.endAll();
     for (const channel of channels) channel.close();
@@ -270,6 +293,19 @@ export function createGateway(options: GatewayOptions): Gateway {
     kill: () => reaper?.killAll(),
   };
 }
+
+/** What backends offered when they were last seen; undefined where nothing outlives a run. */
+function openCatalogs({ stateDir, file, limits }: Config, ports: Pick<CatalogsOptions, 'log' | 'redact' | 'now'>): Catalogs | undefined {
+  if (stateDir === undefined) return undefined;
+  const maxBytes = limits['catalog.maxBytes'];
+  // The limit is for the lists; a document has a little more around them.
+  const store = createFileStore({ folder: join(stateDir, 'catalog'), maxBytes: maxBytes + 64 * 1024, log: ports.log });
+  return createCatalogs({ store, file, maxBytes, ...ports });
+}
+
+/** A view as it is kept; with the time at which its lists were read. */
+const knownOf = ({ items, info, remembered, lastConnected }: KnownView, spec: BackendSpec | undefined): readonly Known[] =>
+  spec ? [{ spec, items, info, at: remembered ?? lastConnected ?? 0 }] : [];
 
 export interface InspectionOptions {
   readonly mode: 'page' | 'stately';

@@ -130,6 +130,7 @@ export const PROMISES = {
   'crash-own-calls': 'A crash fails only the calls of that backend, within 100 ms (R1, R4)',
   'kill9-nothing-left': 'kill -9 of the gateway leaves no process of a backend (R7)',
   'initial-wait': 'The first list waits initialWait from the start of the gateway, later lists not at all (semantics §6.4)',
+  remembered: 'After a restart all lists are there before any backend is; a refreshed list is announced only if it differs',
   'starts-at-once': 'At most startsAtOnce backends launch at a time, restarts included; a slow one gives its slot back (R6)',
   backoff: 'A restart waits initial × 2ⁿ and up to as much again by chance, at most max; reset after resetAfter (R5)',
   circuit: 'restart.failures within restart.within open the circuit: failed, probed at doubling intervals, closed after a good minute (R5)',
@@ -163,11 +164,25 @@ export const PROMISES = {
   drain: 'A shutdown lets calls finish up to drainTimeout and is over within shutdownTimeout; a second signal stops at once (R8)',
   'stop-order': 'Backends stop in reverse start order (R8)',
   'port-in-use': 'A port in use is one sentence and exit code 1 (R18)',
+  'flood-budget':
+    'What a backend says unasked is looked at up to flood.messages a second, the rest dropped and counted; no answer is ever dropped (R13)',
+  'progress-thinned': 'Progress reaches a client at most flood.progress times a second a request, the newest before the result (R13)',
+  'dead-found': 'A frozen process, and a connection that is only half open, are found by pings and replaced (R19)',
+  'not-sent': 'An error says so when certainly nothing of its request has reached the backend, and only then (semantics §9.63)',
+  'deaf-found': 'A backend that does not read what is sent to it is killed and restarted (R10)',
+  'fair-queue':
+    'Requests in flight and waiting are bounded for each backend, clients take turns, and who is refused is told by what and when to come again',
+  'safe-retry':
+    'A request is repeated, once, only if it was not sent, only reads, or its tool is idempotent and trusted; otherwise the error says that it may have been executed (R4)',
+  'wake-on-call': 'A call wakes a sleeping backend and waits for it; lists wake nobody',
+  'operator-hold':
+    'While an operator drains a backend nothing is sent to it: requests wait, go on when it is resumed, or are told until when',
   'one-batch': 'Changes that come together are announced in one batch, one notification a kind (semantics §6.5)',
   'control-private': 'The control socket is 0600 in a folder of its user alone, from its birth to its end, and no TCP port (issue §2)',
   'control-stale': 'The control socket of a gateway that was killed is replaced, that of a live one is left alone (issue §2)',
   status: 'status shows every server with what it waits for, is asleep, held or failing for, also with a broken file (issue §2)',
   why: 'why tells the path of states with times, the last error, exit code, last stderr lines, next start and what to do (issue §2)',
+  'operator-commands': 'drain, resume, stop, start and restart do what they say on a running gateway, and say what happened (issue §2)',
 } as const satisfies Record<string, string>;
 
 export type PromiseId = keyof typeof PROMISES;

@@ -55,7 +55,7 @@ export function remember(stories: Stories, [before, after]: readonly [World | un
     if (known === view) continue;
     const added = [...changeOf(known, view, options.redact), ...successorChange(known, view, options.redact)];
     if (added.length === 0) continue;
-    const failed = isFailure(view) && known?.state !== view.state ? failure(known, view, options.redact) : {};
+    const failed = failedAnew(known, view) ? failure(known, view, options.redact) : {};
     next.set(name, { ...appended(next.get(name), added, options.most), ...failed });
   }
   for (const [name, view] of before?.backends ?? []) {
@@ -77,12 +77,13 @@ const appended = (story: Story = NOTHING, added: readonly Transition[], most: nu
   changes: story.changes + added.length,
 });
 
-/** States that are entered because something went wrong. */
-const isFailure = ({ state }: Pick<BackendView, 'state'>): boolean => state === 'error' || state === 'failed';
+/** Each failure has an error of its own. One that came back has left its failures behind. */
+const failedAnew = (known: BackendView | undefined, { state, lastError }: BackendView): boolean =>
+  lastError !== undefined && state !== 'connected' && known?.lastError !== lastError;
 
 function changeOf(known: BackendView | undefined, view: BackendView, redact: StoryOptions['redact']): readonly Transition[] {
   if (known?.state === view.state && known.generation === view.generation) return [];
-  const failed = isFailure(view) || (view.state === 'retrying' && known?.lastError !== view.lastError);
+  const failed = failedAnew(known, view);
   return [
     {
       at: view.since,

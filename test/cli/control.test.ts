@@ -243,11 +243,11 @@ describe('watching', () => {
 
   it('draws over itself on a terminal', async () => {
     const term = terminal({ isTTY: true });
-    const { code, readAgain } = await watched(term);
-    await readAgain();
+    const { code } = await watched(term);
+    await until('it was drawn twice', () => term.out.split('\u001b[H').length > 2);
     term.interrupt();
     expect(await code).toBe(0);
-    expect(term.out.split('\u001b[H').length).toBeGreaterThan(2);
+    expect(term.out.endsWith('\u001b[K\r\n\u001b[J')).toBe(true);
   });
 
   it('waits for a gateway that goes away', async () => {

@@ -107,7 +107,7 @@ describe('a running gateway', () => {
     expect(await json<WhyDocument>(running, 'why', 'a')).toMatchObject({ lastError: { exitCode: 3 }, stderr: ['the disk is full'] });
   });
 
-  it(verifies('operate', 'stops and starts a server'), async () => {
+  it(verifies('operator-commands', 'stops and starts a server'), async () => {
     const running = await started({ a: fixture('good') });
     await untilState(running, 'a', 'connected');
     expect(await onemcp(running.folder, 'stop', 'a')).toMatchObject({ code: 0, out: expect.stringMatching(/^"a" is stopped/) });
@@ -119,7 +119,7 @@ describe('a running gateway', () => {
     await untilState(running, 'a', 'connected');
   });
 
-  it(verifies('operate', 'restarts a server, and says when the new one does not come up'), async () => {
+  it(verifies('operator-commands', 'restarts a server, and says when the new one does not come up'), async () => {
     const running = await started({ a: fixture('good'), bad: fixture('crash-on-start') });
     const { pid } = await untilState(running, 'a', 'connected');
     const { code, out } = await onemcp(running.folder, 'restart', 'a');
@@ -130,7 +130,7 @@ describe('a running gateway', () => {
     expect(await onemcp(running.folder, 'restart', 'bad', '--no-wait')).toMatchObject({ code: 0, out: '"bad" was told to restart\n' });
   });
 
-  it(verifies('operate', 'drains a server and resumes it, by hand and by itself'), async () => {
+  it(verifies('operator-commands', 'drains a server and resumes it, by hand and by itself'), async () => {
     const running = await started({ a: fixture('good') });
     await untilState(running, 'a', 'connected');
     const heldNow = async () => (await json<StatusDocument>(running, 'status')).servers[0]?.held;

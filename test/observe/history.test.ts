@@ -40,7 +40,13 @@ describe('the history of a backend', () => {
   it('asks a session that was given up for what it had written', () => {
     const session = { ...fakeSession(), stderrTail: 'stuck\n' };
     const lastError = new OnemcpError('unresponsive', 'it is silent');
-    expect(path(viewOf('a', { session }), viewOf('a', { state: 'error', since: 5, lastError }))).toMatchObject({ stderr: 'stuck' });
+    const story = path(
+      viewOf('a', { session }),
+      viewOf('a', { state: 'error', since: 5, lastError }),
+      viewOf('a', { state: 'failed', since: 6, lastError }),
+    );
+    expect(story).toMatchObject({ stderr: 'stuck', failedAt: 5 });
+    expect(story?.path.map(({ error }) => error)).toEqual([undefined, 'it is silent', undefined]);
   });
 
   it('does not show what an earlier failure wrote as that of the last one', () => {
