@@ -160,6 +160,7 @@ export const PROMISES = {
   'config-storm': 'Forty edits in two seconds are applied once or twice (R9)',
   'config-unchanged': 'A reload touches only the servers that changed: the others keep their process and session (R9)',
   'config-swaps': 'Renames, truncations, links and SIGHUP all lead to the same reload (R9)',
+  plan: 'plan names what a reload would start, stop, replace and change, and which tools appear, vanish or break, and changes nothing (issue §2)',
   'secrets-never-printed': 'No log shows a secret, however it is encoded or split over lines',
   'log-never-blocks': 'A log pipe that is stalled or closed costs lines, never the gateway (R18)',
   drain: 'A shutdown lets calls finish up to drainTimeout and is over within shutdownTimeout; a second signal stops at once (R8)',
