@@ -127,6 +127,8 @@ export interface RootOptions {
   /** Replaces the machine of every backend, or the actors in it. */
   readonly backend?: typeof backendMachine;
   readonly settle?: (signal: AbortSignal) => Promise<void>;
+  /** What becomes of the session of an actor that crashed; it is recorded anyhow. */
+  readonly closeSession?: (session: BackendSession) => void;
   readonly io?: ReturnType<typeof fakeIo>;
 }
 
@@ -145,7 +147,10 @@ export function createRoot(specs: readonly (string | BackendSpec)[], options: Ro
         settle: fromPromise<void, undefined>(({ signal }) => (options.settle ?? (() => Promise.resolve()))(signal)),
       },
       actions: {
-        closeSession: (_, { session }) => void closedSessions.push(session),
+        closeSession: (_, { session }) => {
+          closedSessions.push(session);
+          options.closeSession?.(session);
+        },
         killAll: () => void kills++,
       },
     }),

@@ -1,0 +1,332 @@
+/**
+ * Plays a history on the root machine: real supervision, real peers (`io/session.ts`), and processes and time that do what the
+ * history says. After every step it checks what must always be so.
+ */
+import { fromCallback, fromPromise } from 'xstate';
+import { watchEnd } from '../../src/actors/live.ts';
+import { openSession } from '../../src/io/session.ts';
+import {
+  type BackendEvent,
+  backendMachine,
+  type Connected,
+  idOf,
+  type Opened,
+  type ToClose,
+  type ToOpen,
+} from '../../src/machines/backend.ts';
+import { health, healthLevel, isReady } from '../../src/observe/health.ts';
+import { type BackendView, type Json, type JsonRpcMessage, NO_ITEMS } from '../../src/world.ts';
+import { type FakeTransport, fakeTransport } from '../io/fakeTransport.ts';
+import { deferred, flush } from '../support/fakeWorld.ts';
+import { createRoot, exit, instanceOf } from '../support/machines.ts';
+
+/** `which` chooses among what is there; a step that finds nothing does nothing. */
+export type Step =
+  | { readonly do: 'run' | 'drain' }
+  | { readonly do: 'wait'; readonly ms: number }
+  /** `connect`, `refuse`: how a handshake ends. `cleanUp`: what was told to end has ended. `die`: a process ends by itself. */
+  | { readonly do: 'connect' | 'refuse' | 'cleanUp' | 'die' | 'call' | 'answer' | 'change' | 'need' | 'release'; readonly which: number }
+  /** An event that the machine cannot stand: its actor crashes. */
+  | { readonly do: 'bug'; readonly which: number };
+export type History = readonly Step[];
+
+const BACKENDS = ['a', 'b', 'c'];
+const KEYS = ['client-1', 'client-2'];
+const STARTS_AT_ONCE = 2;
+const VITALS = { version: '0', uptime: 0, heapUsed: 1, heapTotal: 1, rss: 1, now: 0, transport: 'http' } as const;
+
+/** A process of a backend, from its start until nothing of it is left. */
+interface Process {
+  readonly id: string;
+  readonly transport: FakeTransport;
+  shaken: boolean;
+  closing: (() => void) | undefined;
+}
+
+interface Call {
+  readonly process: Process;
+  settled: boolean;
+}
+
+/** What a history has shown to be wrong, in sentences; nothing, if all is well. */
+export async function play(history: History): Promise<readonly string[]> {
+  const stage = createStage();
+  for (const [at, step] of history.entries()) {
+    stage.act(step);
+    await stage.settle();
+    const wrong = stage.wrong();
+    if (wrong.length > 0) return wrong.map((what) => `after step ${at}, ${JSON.stringify(step)}: ${what}`);
+  }
+  return (await stage.finish()).map((what) => `at the end: ${what}`);
+}
+
+function createStage() {
+  const processes = new Set<Process>();
+  const calls: Call[] = [];
+  const violations: string[] = [];
+  const senders = new Map<string, (event: BackendEvent) => void>();
+  /** As in `actors/system.ts`: starts that have not settled. */
+  const leftovers = new Map<string, Promise<unknown>>();
+  let settled: (() => void) | undefined;
+
+  const gone = (process: Process) => {
+    processes.delete(process);
+    process.closing?.();
+  };
+  const spawn = (id: string): Process => {
+    for (const other of processes) if (other.id === id) violations.push(`two processes of "${id}" at once`);
+    const transport = fakeTransport();
+    const process: Process = { id, transport, shaken: false, closing: undefined };
+    transport.send = (message) => void transport.sent.push(message);
+    transport.close = () => {
+      transport.closes++;
+      if (!processes.has(process)) return Promise.resolve();
+      const { promise, resolve } = deferred<void>();
+      const earlier = process.closing;
+      process.closing = () => {
+        earlier?.();
+        resolve();
+      };
+      return promise;
+    };
+    processes.add(process);
+    return process;
+  };
+
+  const open = fromPromise<Opened, ToOpen>(async ({ input, signal }) => {
+    const id = idOf(input);
+    await leftovers.get(id);
+    signal.throwIfAborted();
+    const opening = openSession(spawn(id).transport, {
+      name: input.spec.name,
+      requestTimeout: 60_000,
+      requestTotalTimeout: 60_000,
+      humanTotalTimeout: 60_000,
+      clientInfo: { name: 'onemcp', version: '0' },
+      log: () => {},
+      signal,
+    }).then((session) => ({ session, items: NO_ITEMS, notes: [] }));
+    const over = () => void leftovers.delete(id);
+    leftovers.set(id, opening.then(over, over));
+    return opening;
+  });
+  const live = fromCallback<BackendEvent, Connected, BackendEvent>(({ input: { session, ...target }, sendBack }) => {
+    const id = idOf(target);
+    senders.set(id, sendBack);
+    const unwatch = watchEnd(session, sendBack);
+    return () => {
+      unwatch();
+      if (senders.get(id) === sendBack) senders.delete(id);
+    };
+  });
+  const close = fromPromise<void, ToClose>(async ({ input: { id, session } }) => {
+    await session?.close();
+    await leftovers.get(id);
+  });
+
+  let chance = 1;
+  const system = createRoot(BACKENDS, {
+    limits: { startsAtOnce: STARTS_AT_ONCE },
+    random: () => {
+      chance = (chance * 48_271) % 2_147_483_647;
+      return chance / 2_147_483_647;
+    },
+    backend: backendMachine.provide({ actors: { open, live, close } as never }),
+    closeSession: (session) => void session.close(),
+    settle: () => new Promise<void>((resolve) => (settled = resolve)),
+  });
+  const { root, world } = system;
+  const views = (): BackendView[] => [...world().backends.values(), ...world().instances.values()];
+  const isOver = () => root.getSnapshot().status !== 'active';
+
+  const call = ({ session }: BackendView, process: Process) => {
+    const one: Call = { process, settled: false };
+    calls.push(one);
+    const over = () => {
+      if (one.settled) violations.push('a call settled twice');
+      one.settled = true;
+    };
+    session?.request('tools/call', {}).then(over, over);
+  };
+  /** A crashed actor no longer listens. */
+  const listening = () =>
+    [...senders].filter(([id]) => views().some((view) => nameOf(view) === id && view.session)).map(([, send]) => send);
+  const processOf = (view: BackendView) => [...processes].find(({ id, shaken }) => id === nameOf(view) && shaken);
+  const one = <T>(which: number, from: Iterable<T>): T | undefined => {
+    const all = [...from];
+    return all[which % all.length];
+  };
+
+  const acts: { [K in Exclude<Step['do'], 'run' | 'drain' | 'wait'>]: (which: number) => void } = {
+    connect(which) {
+      const process = one(
+        which,
+        [...processes].filter(({ shaken, closing }) => !shaken && !closing),
+      );
+      if (!process) return;
+      process.shaken = true;
+      answer(process.transport, process.transport.sent[0], { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: {} });
+    },
+    refuse(which) {
+      const process = one(
+        which,
+        [...processes].filter(({ shaken, closing }) => !shaken && !closing),
+      );
+      process?.transport.onclose?.(exit(process.id));
+    },
+    die(which) {
+      const process = one(
+        which,
+        [...processes].filter(({ shaken, closing }) => shaken && !closing),
+      );
+      process?.transport.onclose?.(exit(process.id));
+    },
+    cleanUp(which) {
+      const process = one(
+        which,
+        [...processes].filter(({ closing }) => closing),
+      );
+      if (process) gone(process);
+    },
+    call(which) {
+      const view = one(
+        which,
+        views().filter(({ session }) => session),
+      );
+      const process = view && processOf(view);
+      if (view && process) call(view, process);
+      else if (view) violations.push(`"${nameOf(view)}" is connected to nothing`);
+    },
+    answer(which) {
+      const process = one(
+        which,
+        [...processes].filter(({ shaken }) => shaken),
+      );
+      const request =
+        process &&
+        one(
+          which >> 2,
+          process.transport.sent.filter(({ method }) => method === 'tools/call'),
+        );
+      if (process && request) answer(process.transport, request, {});
+    },
+    change(which) {
+      one(which, listening())?.({ type: 'ITEMS', items: { ...NO_ITEMS, tools: [{ name: `t${which}` }] }, notes: [] });
+    },
+    bug(which) {
+      const poison = { type: 'ITEMS', notes: [] };
+      Object.defineProperty(poison, 'items', {
+        get() {
+          throw new Error('a bug of ours');
+        },
+      });
+      one(which, listening())?.(poison as never);
+    },
+    need: (which) => system.need(instanceOf(one(which, BACKENDS) as string, one(which >> 2, KEYS) as string)),
+    release: (which) => {
+      const id = one(which, world().instances.keys());
+      if (id !== undefined) system.release(id);
+    },
+  };
+
+  const act = (step: Step) => {
+    if (step.do === 'wait') return void system.clock.increment(step.ms);
+    if (step.do === 'run' || step.do === 'drain') {
+      if (!isOver()) root.send({ type: step.do === 'run' ? 'RUN' : 'DRAIN' });
+      return;
+    }
+    if (isOver() && (step.do === 'need' || step.do === 'release')) return;
+    acts[step.do](step.which);
+  };
+  const settle = async () => {
+    await flush();
+    if (calls.every((call) => call.settled)) settled?.();
+    if (system.kills > 0) for (const process of [...processes]) die(process);
+    await flush();
+  };
+  /** SIGKILL: it is gone, and everybody who waits for its end is told. */
+  const die = (process: Process) => {
+    process.transport.onclose?.(exit(process.id));
+    gone(process);
+  };
+
+  const wrong = () => [
+    ...violations,
+    ...views().flatMap((view) => wrongView(view, processes)),
+    ...wrongHealth(world()),
+    ...(root.getSnapshot().context.launching.length > STARTS_AT_ONCE ? ['too many hold a start slot'] : []),
+    ...calls.filter((one) => !one.settled && !processes.has(one.process)).map(({ process }) => `a call of "${process.id}" outlived it`),
+    ...wrongChildren(root.getSnapshot()),
+  ];
+
+  return {
+    act,
+    settle,
+    wrong,
+    async finish(): Promise<readonly string[]> {
+      act({ do: 'drain' });
+      for (let turn = 0; turn < 40 && !isOver(); turn++) {
+        await settle();
+        acts.cleanUp(turn);
+        act({ do: 'wait', ms: 1_000 });
+      }
+      await settle();
+      const found = [...wrong()];
+      if (!isOver()) found.push('the root never stopped');
+      if (processes.size > 0) found.push(`${[...processes].map(({ id }) => id)} are left`);
+      if (calls.some((call) => !call.settled)) found.push('a call is pending');
+      if (world().phase !== 'stopped') found.push(`the phase is ${world().phase}`);
+      return found;
+    },
+  };
+}
+
+const nameOf = (view: BackendView): string => ('instance' in view ? (view.instance as { id: string }).id : view.name);
+
+const answer = (transport: FakeTransport, request: JsonRpcMessage | undefined, result: Json) =>
+  transport.onmessage?.({ jsonrpc: '2.0', id: request?.id as number, result });
+
+function wrongView(view: BackendView, processes: ReadonlySet<Process>): string[] {
+  const id = nameOf(view);
+  const found: string[] = [];
+  if ((view.state === 'connected') !== (view.session !== undefined)) found.push(`"${id}" is ${view.state}, session ${view.session}`);
+  if (view.session && ![...processes].some((process) => process.id === id && process.shaken))
+    found.push(`"${id}" has a session of nothing`);
+  if (view.state === 'stopped' && [...processes].some((process) => process.id === id && !process.closing))
+    found.push(`"${id}" is stopped, but a process of it was never told`);
+  return found;
+}
+
+/** Health says what the World says, and nothing else. */
+function wrongHealth(world: Parameters<typeof health>[0]): string[] {
+  const body = health(world, VITALS);
+  const found: string[] = [];
+  for (const view of world.backends.values()) {
+    const shown = body.servers.details.find(({ name }) => name === view.name);
+    if (shown?.status !== view.state) found.push(`health says "${view.name}" is ${shown?.status}, it is ${view.state}`);
+    if (shown?.healthy !== (view.state === 'connected')) found.push(`health says "${view.name}" is healthy: ${shown?.healthy}`);
+    if (shown?.pid !== view.session?.pid) found.push(`health shows a pid of "${view.name}" that is not there`);
+    if (shown?.inFlight !== view.session?.inFlight) found.push(`health counts ${shown?.inFlight} calls of "${view.name}"`);
+  }
+  const up = [...world.backends.values()].filter(({ state }) => state === 'connected').length;
+  if (body.servers.healthy !== up) found.push(`health counts ${body.servers.healthy} of ${up}`);
+  const level = up === 0 ? 'unhealthy' : up < world.backends.size || !/^(running|booting)$/.test(world.phase) ? 'degraded' : 'healthy';
+  if (body.status !== level || healthLevel(world) !== level) found.push(`health says ${body.status}, it is ${level}`);
+  if (isReady(world) !== (world.phase === 'running')) found.push(`ready is ${isReady(world)} while ${world.phase}`);
+  return found;
+}
+
+/** What the World shows of a child is what the child is. */
+function wrongChildren({ context, children }: { context: unknown; children: Readonly<Record<string, unknown>> }): string[] {
+  const { world, alive } = context as { world: Parameters<typeof health>[0]; alive: ReadonlyMap<string, { generation: number }> };
+  return [...alive].flatMap(([id, { generation }]) => {
+    const child = children[id] as { getSnapshot(): { value: unknown } } | undefined;
+    if (!child) return [`"${id}" is alive without an actor`];
+    const value = child.getSnapshot().value;
+    const state = typeof value === 'string' ? value : Object.keys(value as object)[0];
+    const name = id.slice(0, id.lastIndexOf('#'));
+    const view = world.backends.get(name) ?? world.instances.get(name);
+    if (!view || view.generation !== generation) return [];
+    return view.state === state ? [] : [`the World shows "${name}" ${view.state}, its machine is ${state}`];
+  });
+}
