@@ -236,7 +236,7 @@ function createStage() {
       return;
     }
     if (isOver() && (step.do === 'need' || step.do === 'release')) return;
-    acts[step.do](step.which);
+    if ('which' in step) acts[step.do](step.which);
   };
   const settle = async () => {
     await flush();
