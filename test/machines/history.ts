@@ -4,6 +4,8 @@
  */
 import { fromCallback, fromPromise } from 'xstate';
 import { watchEnd } from '../../src/actors/live.ts';
+import type { BackendSpec } from '../../src/config/config.ts';
+import { OnemcpError } from '../../src/errors.ts';
 import { openSession } from '../../src/io/session.ts';
 import {
   type BackendEvent,
@@ -12,13 +14,16 @@ import {
   idOf,
   type Opened,
   type ToClose,
+  type ToFinish,
   type ToOpen,
 } from '../../src/machines/backend.ts';
+import type { ChildId, Roster } from '../../src/machines/roster.ts';
 import { health, healthLevel, isReady } from '../../src/observe/health.ts';
-import { type BackendView, type Json, type JsonRpcMessage, NO_ITEMS } from '../../src/world.ts';
+import { type BackendSession, type BackendView, type Json, type JsonRpcMessage, NO_ITEMS } from '../../src/world.ts';
 import { type FakeTransport, fakeTransport } from '../io/fakeTransport.ts';
 import { deferred, flush } from '../support/fakeWorld.ts';
-import { createRoot, exit, instanceOf } from '../support/machines.ts';
+import { createRoot, exit, instanceOf, specOf } from '../support/machines.ts';
+import { CONFIG_VIEW } from '../support/specs.ts';
 
 /** `which` chooses among what is there; a step that finds nothing does nothing. */
 export type Step =
@@ -27,10 +32,16 @@ export type Step =
   /** `connect`, `refuse`: how a handshake ends. `cleanUp`: what was told to end has ended. `die`: a process ends by itself. */
   | { readonly do: 'connect' | 'refuse' | 'cleanUp' | 'die' | 'call' | 'answer' | 'change' | 'need' | 'release'; readonly which: number }
   /** An event that the machine cannot stand: its actor crashes. */
-  | { readonly do: 'bug'; readonly which: number };
+  | { readonly do: 'bug'; readonly which: number }
+  /** What operators, requests, watchers and a new configuration ask for. */
+  | { readonly do: 'wake' | 'operate' | 'configure' | 'hibernate' | 'recycle'; readonly which: number };
 export type History = readonly Step[];
 
-const BACKENDS = ['a', 'b', 'c'];
+const SPECS: readonly BackendSpec[] = [specOf('a'), specOf('b', { dependsOn: ['a'] }), specOf('c', { lazy: true })];
+const BACKENDS = SPECS.map(({ name }) => name);
+/** Nobody asks the root for anything after its end. */
+const ASKED: ReadonlySet<Step['do']> = new Set<Step['do']>(['need', 'release', 'wake', 'operate', 'configure']);
+const OPERATIONS = ['start', 'stop', 'restart', 'drain', 'resume'] as const;
 const KEYS = ['client-1', 'client-2'];
 const STARTS_AT_ONCE = 2;
 const VITALS = { version: '0', uptime: 0, heapUsed: 1, heapTotal: 1, rss: 1, now: 0, transport: 'http' } as const;
@@ -67,6 +78,7 @@ function createStage() {
   const senders = new Map<string, (event: BackendEvent) => void>();
   /** As in `actors/system.ts`: starts that have not settled. */
   const leftovers = new Map<string, Promise<unknown>>();
+  let finishing: { readonly session: BackendSession | undefined; readonly resolve: () => void }[] = [];
   let settled: (() => void) | undefined;
 
   const gone = (process: Process) => {
@@ -74,7 +86,6 @@ function createStage() {
     process.closing?.();
   };
   const spawn = (id: string): Process => {
-    for (const other of processes) if (other.id === id) violations.push(`two processes of "${id}" at once`);
     const transport = fakeTransport();
     const process: Process = { id, transport, shaken: false, closing: undefined };
     transport.send = (message) => void transport.sent.push(message);
@@ -90,6 +101,7 @@ function createStage() {
       return promise;
     };
     processes.add(process);
+    violations.push(...tooMany(processes, root.getSnapshot().context));
     return process;
   };
 
@@ -119,19 +131,22 @@ function createStage() {
       if (senders.get(id) === sendBack) senders.delete(id);
     };
   });
-  const close = fromPromise<void, ToClose>(async ({ input: { id, session } }) => {
-    await session?.close();
+  const finish = fromPromise<void, ToFinish>(
+    ({ input: { session } }) => new Promise<void>((resolve) => finishing.push({ session, resolve })),
+  );
+  const close = fromPromise<void, ToClose>(async ({ input: { id, session, kill } }) => {
+    await session?.close({ kill });
     await leftovers.get(id);
   });
 
   let chance = 1;
-  const system = createRoot(BACKENDS, {
+  const system = createRoot(SPECS, {
     limits: { startsAtOnce: STARTS_AT_ONCE },
     random: () => {
       chance = (chance * 48_271) % 2_147_483_647;
       return chance / 2_147_483_647;
     },
-    backend: backendMachine.provide({ actors: { open, live, close } as never }),
+    backend: backendMachine.provide({ actors: { open, live, finish, close } as never }),
     closeSession: (session) => void session.close(),
     settle: () => new Promise<void>((resolve) => (settled = resolve)),
   });
@@ -222,11 +237,45 @@ function createStage() {
       });
       one(which, listening())?.(poison as never);
     },
+    wake: (which) => root.send({ type: 'WAKE_BACKEND', name: one(which, BACKENDS) as string }),
+    operate: (which) => {
+      const op = one(which >> 2, OPERATIONS) as (typeof OPERATIONS)[number];
+      root.send({ type: 'OPERATE', operation: { op, name: one(which, BACKENDS) as string } });
+    },
+    configure: (which) => configure(which),
+    hibernate: (which) => one(which, listening())?.({ type: 'HIBERNATE' }),
+    recycle: (which) => one(which, listening())?.({ type: 'RECYCLE', error: new OnemcpError('memory_exceeded', 'too large') }),
     need: (which) => system.need(instanceOf(one(which, BACKENDS) as string, one(which >> 2, KEYS) as string)),
     release: (which) => {
       const id = one(which, world().instances.keys());
       if (id !== undefined) system.release(id);
     },
+  };
+
+  /** Each backend is replaced, changed in what restarts nothing, removed, put back or left alone. */
+  const configure = (which: number) => {
+    const { specs } = root.getSnapshot().context;
+    const plan = {
+      start: [] as BackendSpec[],
+      stop: [] as string[],
+      swap: [] as BackendSpec[],
+      retag: [] as BackendSpec[],
+      unchanged: [] as string[],
+    };
+    for (const [at, spec] of SPECS.entries()) {
+      const choice = (which >> (2 * at)) % 4;
+      if (!specs.has(spec.name)) plan.start.push({ ...spec });
+      else if (choice === 0) plan.swap.push({ ...spec, ...(which % 2 === 0 && { handoff: 'stop-first' as const }) });
+      else if (choice === 1) plan.stop.push(spec.name);
+      else if (choice === 2) plan.retag.push({ ...(specs.get(spec.name) as BackendSpec), tags: [`t${which}`] });
+      else plan.unchanged.push(spec.name);
+    }
+    root.send({
+      type: 'CONFIGURE',
+      plan: { ...plan, order: BACKENDS, needsRestart: [] },
+      config: CONFIG_VIEW,
+      strategy: which % 3 ? 'one_for_one' : 'rest_for_one',
+    });
   };
 
   const act = (step: Step) => {
@@ -235,11 +284,12 @@ function createStage() {
       if (!isOver()) root.send({ type: step.do === 'run' ? 'RUN' : 'DRAIN' });
       return;
     }
-    if (isOver() && (step.do === 'need' || step.do === 'release')) return;
+    if (isOver() && ASKED.has(step.do)) return;
     if ('which' in step) acts[step.do](step.which);
   };
   const settle = async () => {
     await flush();
+    finishing = finishing.filter(({ session, resolve }) => (session?.inFlight ?? 0) > 0 || resolve());
     if (calls.every((call) => call.settled)) settled?.();
     if (system.kills > 0) for (const process of [...processes]) die(process);
     await flush();
@@ -252,7 +302,10 @@ function createStage() {
 
   const wrong = () => [
     ...violations,
-    ...views().flatMap((view) => wrongView(view, processes)),
+    ...tooMany(processes, root.getSnapshot().context),
+    ...wrongRoster(root.getSnapshot().context),
+    // Whom the deadline kills, nobody is left to ask about.
+    ...(system.kills > 0 ? [] : views().flatMap((view) => wrongView(view, processes))),
     ...wrongHealth(world()),
     ...(root.getSnapshot().context.launching.length > STARTS_AT_ONCE ? ['too many hold a start slot'] : []),
     ...calls.filter((one) => !one.settled && !processes.has(one.process)).map(({ process }) => `a call of "${process.id}" outlived it`),
@@ -295,6 +348,21 @@ function wrongView(view: BackendView, processes: ReadonlySet<Process>): string[]
   if (view.state === 'stopped' && [...processes].some((process) => process.id === id && !process.closing))
     found.push(`"${id}" is stopped, but a process of it was never told`);
   return found;
+}
+
+/** Each actor has one process at most. */
+function tooMany(processes: ReadonlySet<Process>, { alive }: Roster): string[] {
+  const counts = new Map<string, number>();
+  for (const { id } of processes) counts.set(id, (counts.get(id) ?? 0) + 1);
+  for (const child of alive.values()) counts.set(idOf(child), (counts.get(idOf(child)) ?? 0) - 1);
+  return [...counts].filter(([, count]) => count > 0).map(([id, count]) => `${count} processes of "${id}" more than actors`);
+}
+
+/** Besides those that are on their way out, and a planned successor, there is one actor of each. */
+function wrongRoster({ alive, leaving, successors }: Roster): string[] {
+  const planned = new Set(successors.values());
+  const there = [...alive].filter(([id]) => !leaving.has(id) && !planned.has(id as ChildId)).map(([, child]) => idOf(child));
+  return there.filter((id, at) => there.indexOf(id) !== at).map((id) => `there are two actors of "${id}"`);
 }
 
 /** Health says what the World says, and nothing else. */

@@ -16,6 +16,7 @@ const during = fc.oneof(
   { weight: 5, arbitrary: step('connect', 'connect', 'refuse', 'cleanUp', 'cleanUp') },
   { weight: 4, arbitrary: step('die', 'call', 'call', 'answer', 'change') },
   { weight: 2, arbitrary: step('need', 'release') },
+  { weight: 2, arbitrary: step('wake', 'operate', 'configure', 'hibernate', 'recycle') },
 );
 const after = fc.oneof({ weight: 1, arbitrary: fc.constant({ do: 'drain' }) }, { weight: 5, arbitrary: during });
 const historiesOf = (steps: fc.Arbitrary<object>): fc.Arbitrary<History> =>

@@ -150,7 +150,7 @@ export const SOCKETS: readonly Attack[] = [
       const raw = openRaw(stage.port);
       raw.socket.pause();
       const list = wirePost(request(1, 'tools/list'), sessionHeaders(stage.client.session));
-      for (let n = 0; n < 200 && raw.socket.writable; n++) raw.socket.write(list.repeat(100));
+      for (let n = 0; n < 50 && raw.socket.writable; n++) raw.socket.write(list.repeat(100));
       await new Promise((resolve) => setTimeout(resolve, 3_000));
       raw.socket.destroy();
     },
