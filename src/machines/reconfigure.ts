@@ -11,6 +11,7 @@ import {
   dismissed,
   type Effect,
   nextGeneration,
+  ordered,
   type Roster,
   retaggedView,
   sequence,
@@ -81,10 +82,4 @@ function swapped(roster: Roster, spec: BackendSpec, now: number): Decision {
 function added(roster: Roster, spec: BackendSpec, now: number): Decision {
   const next = { ...roster, specs: new Map(roster.specs).set(spec.name, spec) };
   return startedAfter(next, { spec, generation: nextGeneration(roster, spec.name) }, now);
-}
-
-function ordered<Value>(map: ReadonlyMap<string, Value>, order: readonly string[]): ReadonlyMap<string, Value> {
-  const names = [...order.filter((name) => map.has(name)), ...[...map.keys()].filter((name) => !order.includes(name))];
-  const same = [...map.keys()].every((name, index) => name === names[index]);
-  return same ? map : new Map(names.map((name) => [name, map.get(name) as Value]));
 }

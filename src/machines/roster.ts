@@ -154,3 +154,10 @@ export const upcomingView = (view: BackendView, spec: BackendSpec, generation: n
   since: now,
   generation,
 });
+
+/** A map in an order of its keys; what the order does not mention comes last. The same map if nothing moves. */
+export function ordered<Value>(map: ReadonlyMap<string, Value>, order: readonly string[]): ReadonlyMap<string, Value> {
+  const names = [...order.filter((name) => map.has(name)), ...[...map.keys()].filter((name) => !order.includes(name))];
+  const same = [...map.keys()].every((name, index) => name === names[index]);
+  return same ? map : new Map(names.map((name) => [name, map.get(name) as Value]));
+}

@@ -17,6 +17,7 @@ import {
   type Decision,
   type Effect,
   maySpawn,
+  ordered,
   type Roster,
   removed,
   sequence,
@@ -58,13 +59,19 @@ export function observed(roster: Roster, id: ChildId, view: BackendView, { waits
 function currentObserved(roster: Roster, child: Child, view: BackendView, { worn, now }: { worn: boolean; now: number }): Decision {
   const before = viewOf(roster.world, child);
   const shown = child.instance ? view : { ...view, held: roster.held.get(view.name), next: before?.next };
-  const next = { ...roster, world: withView(roster.world, shown) };
+  const next = { ...roster, world: before ? withView(roster.world, shown) : inOrder(roster, withView(roster.world, shown)) };
   const lost = before?.state === 'connected' && view.state !== 'connected' && view.state !== 'idle' && !child.instance;
   const [settled, effects] = lost ? restartDependants(next, view.name, now) : [next, []];
   if (!worn || !maySpawn(roster) || roster.successors.has(idOf(child))) return [settled, effects];
   const [replacing, more] = replaced(settled, child, now);
   return [replacing, [...effects, ...more]];
 }
+
+/** Backends show in the order of their configuration, whenever they came. */
+const inOrder = ({ specs }: Roster, world: Roster['world']): Roster['world'] => ({
+  ...world,
+  backends: ordered(world.backends, [...specs.keys()]),
+});
 
 /** A successor that is connected takes over; until then its backend shows how far it is. */
 function successorObserved(roster: Roster, id: ChildId, view: BackendView, now: number): Decision {
