@@ -73,6 +73,7 @@ export async function play(history: History): Promise<readonly string[]> {
 
 function createStage() {
   const processes = new Set<Process>();
+  const owners = new Map<BackendSession, Process>();
   const calls: Call[] = [];
   const violations: string[] = [];
   const senders = new Map<string, (event: BackendEvent) => void>();
@@ -109,7 +110,8 @@ function createStage() {
     const id = idOf(input);
     await leftovers.get(id);
     signal.throwIfAborted();
-    const opening = openSession(spawn(id).transport, {
+    const process = spawn(id);
+    const opening = openSession(process.transport, {
       name: input.spec.name,
       requestTimeout: 60_000,
       requestTotalTimeout: 60_000,
@@ -117,7 +119,10 @@ function createStage() {
       clientInfo: { name: 'onemcp', version: '0' },
       log: () => {},
       signal,
-    }).then((session) => ({ session, items: NO_ITEMS, notes: [] }));
+    }).then((session) => {
+      owners.set(session, process);
+      return { session, items: NO_ITEMS, notes: [] };
+    });
     const over = () => void leftovers.delete(id);
     leftovers.set(id, opening.then(over, over));
     return opening;
@@ -166,7 +171,16 @@ function createStage() {
   /** A crashed actor no longer listens. */
   const listening = () =>
     [...senders].filter(([id]) => views().some((view) => nameOf(view) === id && view.session)).map(([, send]) => send);
-  const processOf = (view: BackendView) => [...processes].find(({ id, shaken }) => id === nameOf(view) && shaken);
+  const processOf = ({ session }: BackendView): Process | undefined => {
+    const process = session && owners.get(session);
+    return process && processes.has(process) ? process : undefined;
+  };
+  /** Processes that nobody has told to end, but for those that finish what they were asked. */
+  const untold = (view: BackendView): number => {
+    const { alive, leaving } = root.getSnapshot().context;
+    const finishing = [...leaving].filter((id) => idOf(alive.get(id) ?? { spec: specOf('') }) === nameOf(view)).length;
+    return [...processes].filter(({ id, closing }) => id === nameOf(view) && !closing).length - finishing;
+  };
   const one = <T>(which: number, from: Iterable<T>): T | undefined => {
     const all = [...from];
     return all[which % all.length];
@@ -210,7 +224,7 @@ function createStage() {
       );
       const process = view && processOf(view);
       if (view && process) call(view, process);
-      else if (view) violations.push(`"${nameOf(view)}" is connected to nothing`);
+      else if (view && system.kills === 0) violations.push(`"${nameOf(view)}" is connected to nothing`);
     },
     answer(which) {
       const process = one(
@@ -305,7 +319,7 @@ function createStage() {
     ...tooMany(processes, root.getSnapshot().context),
     ...wrongRoster(root.getSnapshot().context),
     // Whom the deadline kills, nobody is left to ask about.
-    ...(system.kills > 0 ? [] : views().flatMap((view) => wrongView(view, processes))),
+    ...(system.kills > 0 ? [] : views().flatMap((view) => wrongView(view, processOf(view), untold(view)))),
     ...wrongHealth(world()),
     ...(root.getSnapshot().context.launching.length > STARTS_AT_ONCE ? ['too many hold a start slot'] : []),
     ...calls.filter((one) => !one.settled && !processes.has(one.process)).map(({ process }) => `a call of "${process.id}" outlived it`),
@@ -339,14 +353,12 @@ const nameOf = (view: BackendView): string => ('instance' in view ? (view.instan
 const answer = (transport: FakeTransport, request: JsonRpcMessage | undefined, result: Json) =>
   transport.onmessage?.({ jsonrpc: '2.0', id: request?.id as number, result });
 
-function wrongView(view: BackendView, processes: ReadonlySet<Process>): string[] {
+function wrongView(view: BackendView, own: Process | undefined, left: number): string[] {
   const id = nameOf(view);
   const found: string[] = [];
   if ((view.state === 'connected') !== (view.session !== undefined)) found.push(`"${id}" is ${view.state}, session ${view.session}`);
-  if (view.session && ![...processes].some((process) => process.id === id && process.shaken))
-    found.push(`"${id}" has a session of nothing`);
-  if (view.state === 'stopped' && [...processes].some((process) => process.id === id && !process.closing))
-    found.push(`"${id}" is stopped, but a process of it was never told`);
+  if (view.session && !own) found.push(`"${id}" has a session of nothing`);
+  if (view.state === 'stopped' && left > 0) found.push(`"${id}" is stopped, but ${left} processes of it were never told`);
   return found;
 }
 
@@ -369,16 +381,22 @@ function wrongRoster({ alive, leaving, successors }: Roster): string[] {
 function wrongHealth(world: Parameters<typeof health>[0]): string[] {
   const body = health(world, VITALS);
   const found: string[] = [];
+  const usable = ({ state, asleep, held }: BackendView) => (state === 'connected' || asleep) && held === undefined;
   for (const view of world.backends.values()) {
     const shown = body.servers.details.find(({ name }) => name === view.name);
     if (shown?.status !== view.state) found.push(`health says "${view.name}" is ${shown?.status}, it is ${view.state}`);
-    if (shown?.healthy !== (view.state === 'connected')) found.push(`health says "${view.name}" is healthy: ${shown?.healthy}`);
+    if (shown?.healthy !== usable(view)) found.push(`health says "${view.name}" is healthy: ${shown?.healthy}`);
     if (shown?.pid !== view.session?.pid) found.push(`health shows a pid of "${view.name}" that is not there`);
     if (shown?.inFlight !== view.session?.inFlight) found.push(`health counts ${shown?.inFlight} calls of "${view.name}"`);
   }
-  const up = [...world.backends.values()].filter(({ state }) => state === 'connected').length;
+  const up = [...world.backends.values()].filter(usable).length;
   if (body.servers.healthy !== up) found.push(`health counts ${body.servers.healthy} of ${up}`);
-  const level = up === 0 ? 'unhealthy' : up < world.backends.size || !/^(running|booting)$/.test(world.phase) ? 'degraded' : 'healthy';
+  const level =
+    up === 0 && world.backends.size > 0
+      ? 'unhealthy'
+      : up < world.backends.size || !/^(running|booting)$/.test(world.phase)
+        ? 'degraded'
+        : 'healthy';
   if (body.status !== level || healthLevel(world) !== level) found.push(`health says ${body.status}, it is ${level}`);
   if (isReady(world) !== (world.phase === 'running')) found.push(`ready is ${isReady(world)} while ${world.phase}`);
   return found;
