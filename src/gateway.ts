@@ -113,6 +113,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     samplingContext: (backend) => specs.get(backend)?.samplingContext ?? false,
     need: system.need,
     release: system.release,
+    wake: system.wake,
     log: (level, event, { message, ...facts }) =>
       log(level, event, { ...facts, ...(message !== undefined && { message: redact(String(message)) }) }),
   });
@@ -133,7 +134,9 @@ export function createGateway(options: GatewayOptions): Gateway {
         const { heapUsed, heapTotal, rss } = process.memoryUsage();
         const world = system.world();
         const hidden = hiddenNotes(context.view(world), redact);
-        return health(world, { version, uptime: process.uptime(), heapUsed, heapTotal, rss, now: ports.now(), transport, hidden });
+        const memory = { heapUsed, heapTotal, rss };
+        const waitingFor = context.lanes.statusOf;
+        return health(world, { version, uptime: process.uptime(), ...memory, now: ports.now(), transport, hidden, waitingFor });
       },
     },
     inspect: inspection?.routes(streams) as ReturnType<typeof inspectRoutes> | undefined,

@@ -16,6 +16,7 @@ interface Limit {
 export const LIMITS = {
   initialWait: { default: 5_000, unit: 'ms', help: 'How long after start the first lists wait for backends that are still starting; 0 never waits.' },
   callWait: { default: 10_000, unit: 'ms', help: 'How long a call waits for a backend that is starting or retrying before it is answered "unavailable".' },
+  wakeWait: { default: 30_000, unit: 'ms', help: 'How long a call waits for a sleeping backend that it woke to start.' },
   startTimeout: { default: 30_000, unit: 'ms', help: 'Spawn or connect, handshake and first lists of one backend.' },
   installTimeout: { default: 300_000, unit: 'ms', help: 'The same until the first connection, for programs that fetch their packages when they start (npx, uvx, docker, …).' },
   requestTimeout: { default: 60_000, unit: 'ms', help: 'Longest silence of a backend on one request; progress resets it.' },
@@ -65,6 +66,7 @@ export const LIMITS = {
   'message.maxBytes': { default: 16 * 1024 * 1024, unit: 'bytes', help: 'One message of a backend; a longer one is discarded while it streams and fails only its call.' },
   'message.fatalBytes': { default: 64 * 1024 * 1024, unit: 'bytes', help: 'A single line of a stdio backend beyond this restarts the backend.' },
   'message.queueBytes': { default: 16 * 1024 * 1024, unit: 'bytes', help: 'Bytes waiting to be read by a stdio backend before calls to it are refused.' },
+  'message.drainTimeout': { default: 30_000, unit: 'ms', help: 'Time in which a stdio backend must read some of what waits for it, or it is killed and restarted; a tenth of it once message.queueBytes are waiting.' },
   'stderr.ringBytes': { default: 64 * 1024, unit: 'bytes', help: 'Tail of the stderr of a backend that is kept for error reports.' },
   'http.bodyBytes': { default: 4 * 1024 * 1024, unit: 'bytes', help: 'Body of a request to the gateway.' },
   'http.jsonDepth': { default: 256, unit: 'count', help: 'Nesting of a JSON message sent to the gateway.' },

@@ -158,6 +158,19 @@ export const PROMISES = {
   drain: 'A shutdown lets calls finish up to drainTimeout and is over within shutdownTimeout; a second signal stops at once (R8)',
   'stop-order': 'Backends stop in reverse start order (R8)',
   'port-in-use': 'A port in use is one sentence and exit code 1 (R18)',
+  'flood-budget':
+    'What a backend says unasked is looked at up to flood.messages a second, the rest dropped and counted; no answer is ever dropped (R13)',
+  'progress-thinned': 'Progress reaches a client at most flood.progress times a second a request, the newest before the result (R13)',
+  'dead-found': 'A frozen process, and a connection that is only half open, are found by pings and replaced (R19)',
+  'not-sent': 'An error says so when certainly nothing of its request has reached the backend, and only then (semantics §9.63)',
+  'deaf-found': 'A backend that does not read what is sent to it is killed and restarted (R10)',
+  'fair-queue':
+    'Requests in flight and waiting are bounded for each backend, clients take turns, and who is refused is told by what and when to come again',
+  'safe-retry':
+    'A request is repeated, once, only if it was not sent, only reads, or its tool is idempotent and trusted; otherwise the error says that it may have been executed (R4)',
+  'wake-on-call': 'A call wakes a sleeping backend and waits for it; lists wake nobody',
+  'operator-hold':
+    'While an operator drains a backend nothing is sent to it: requests wait, go on when it is resumed, or are told until when',
   'one-batch': 'Changes that come together are announced in one batch, one notification a kind (semantics §6.5)',
 } as const satisfies Record<string, string>;
 

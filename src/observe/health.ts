@@ -16,6 +16,15 @@ export interface Vitals {
   readonly transport: 'http' | 'stdio';
   /** What no client sees of a backend, in sentences: see hidden.ts. */
   readonly hidden?: ReadonlyMap<string, readonly string[]>;
+  /** The requests that wait for a backend; undefined while there are none. */
+  readonly waitingFor?: (backend: string) => Waiting | undefined;
+}
+
+/** Requests of clients that wait for a backend, whatever they wait for. */
+interface Waiting {
+  readonly queued: number;
+  /** Milliseconds that the oldest of them has waited. */
+  readonly queueAgeMs: number;
 }
 
 export interface ServerHealth {
@@ -44,6 +53,9 @@ export interface ServerHealth {
   readonly failures?: number;
   /** Requests in flight, while connected. */
   readonly inFlight?: number;
+  /** Requests that wait for a place, a connection or its operator, and for how long the oldest has, while there are any. */
+  readonly queued?: number;
+  readonly queueAgeMs?: number;
   readonly pid?: number;
   /** What is wrong with its lists. */
   readonly notes?: readonly string[];
@@ -121,10 +133,7 @@ export function health(world: World, vitals: Vitals): Health {
   const views = [...world.backends.values()];
   const disabled: ServerHealth[] = world.config.disabled.map((name) => ({ name, status: 'disabled', healthy: false }));
   const instances = instancesByBackend(world);
-  const details = [
-    ...views.map((view) => serverHealth(view, [...view.notes, ...(vitals.hidden?.get(view.name) ?? [])], instances.get(view.name))),
-    ...disabled,
-  ];
+  const details = [...views.map((view) => serverHealth(view, vitals, instances.get(view.name))), ...disabled];
   const healthy = views.filter(isUsable).length;
   return {
     status: healthLevel(world),
@@ -152,7 +161,8 @@ export function health(world: World, vitals: Vitals): Health {
   };
 }
 
-function serverHealth(view: BackendView, notes: readonly string[], instances: readonly InstanceHealth[] | undefined): ServerHealth {
+function serverHealth(view: BackendView, { hidden, waitingFor }: Vitals, instances: readonly InstanceHealth[] | undefined): ServerHealth {
+  const notes = [...view.notes, ...(hidden?.get(view.name) ?? [])];
   const { name, state, tags, since, lastConnected, lastError, retryAt, failures, session } = view;
   const connected = state === 'connected';
   return {
@@ -172,6 +182,7 @@ function serverHealth(view: BackendView, notes: readonly string[], instances: re
     ...(retryAt !== undefined && { nextRetry: iso(retryAt) }),
     ...(failures > 0 && { failures }),
     ...(session && { inFlight: session.inFlight }),
+    ...waitingFor?.(name),
     ...(session?.pid !== undefined && { pid: session.pid }),
     ...(notes.length > 0 && { notes }),
     ...(instances && { instances }),

@@ -137,6 +137,13 @@ describe('the health document', () => {
     expect(health(worldOf([viewOf('a', { notes })]), VITALS).servers.details[0]?.notes).toEqual(notes);
   });
 
+  it(verifies('fair-queue', 'shows how many requests wait for a backend, and for how long, only while some do'), () => {
+    const waitingFor = (name: string) => (name === 'b' ? { queued: 3, queueAgeMs: 1_250 } : undefined);
+    const { details } = health(worldOf([viewOf('a'), viewOf('b')]), { ...VITALS, waitingFor }).servers;
+    expect(details[0]).not.toHaveProperty('queued');
+    expect(details[1]).toMatchObject({ inFlight: 0, queued: 3, queueAgeMs: 1_250 });
+  });
+
   it('names what is hidden of a backend after what is wrong with its lists', () => {
     const world = worldOf([viewOf('a'), viewOf('b', { notes: ['tools/list was cut'] }), viewOf('c')]);
     const hidden = new Map([
