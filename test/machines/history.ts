@@ -3,7 +3,7 @@
  * history says. After every step it checks what must always be so.
  */
 import { fromCallback, fromPromise } from 'xstate';
-import { watchEnd } from '../../src/actors/live.ts';
+import { createLeftovers } from '../../src/actors/leftovers.ts';
 import type { BackendSpec } from '../../src/config/config.ts';
 import { OnemcpError } from '../../src/errors.ts';
 import { openSession } from '../../src/io/session.ts';
@@ -77,8 +77,8 @@ function createStage() {
   const calls: Call[] = [];
   const violations: string[] = [];
   const senders = new Map<string, (event: BackendEvent) => void>();
-  /** As in `actors/system.ts`: starts that have not settled. */
-  const leftovers = new Map<string, Promise<unknown>>();
+  /** Used as in `actors/system.ts`. */
+  const leftovers = createLeftovers();
   let finishing: { readonly session: BackendSession | undefined; readonly resolve: () => void }[] = [];
   let settled: (() => void) | undefined;
 
@@ -108,7 +108,7 @@ function createStage() {
 
   const open = fromPromise<Opened, ToOpen>(async ({ input, signal }) => {
     const id = idOf(input);
-    await leftovers.get(id);
+    await leftovers.gone(id);
     signal.throwIfAborted();
     const process = spawn(id);
     const opening = openSession(process.transport, {
@@ -116,6 +116,8 @@ function createStage() {
       requestTimeout: 60_000,
       requestTotalTimeout: 60_000,
       humanTotalTimeout: 60_000,
+      floodMessages: 200,
+      floodProgress: 10,
       clientInfo: { name: 'onemcp', version: '0' },
       log: () => {},
       signal,
@@ -123,14 +125,15 @@ function createStage() {
       owners.set(session, process);
       return { session, items: NO_ITEMS, notes: [] };
     });
-    const over = () => void leftovers.delete(id);
-    leftovers.set(id, opening.then(over, over));
+    leftovers.add(id, opening);
     return opening;
   });
   const live = fromCallback<BackendEvent, Connected, BackendEvent>(({ input: { session, ...target }, sendBack }) => {
     const id = idOf(target);
     senders.set(id, sendBack);
-    const unwatch = watchEnd(session, sendBack);
+    const unwatch = session.subscribe((event) => {
+      if (event.type === 'closed') sendBack({ type: 'CLOSED', error: event.error });
+    });
     return () => {
       unwatch();
       if (senders.get(id) === sendBack) senders.delete(id);
@@ -141,7 +144,7 @@ function createStage() {
   );
   const close = fromPromise<void, ToClose>(async ({ input: { id, session, kill } }) => {
     await session?.close({ kill });
-    await leftovers.get(id);
+    await leftovers.gone(id);
   });
 
   let chance = 1;
@@ -152,7 +155,7 @@ function createStage() {
       return chance / 2_147_483_647;
     },
     backend: backendMachine.provide({ actors: { open, live, finish, close } as never }),
-    closeSession: (session) => void session.close(),
+    closeSession: (id, session) => leftovers.add(id, session.close()),
     settle: () => new Promise<void>((resolve) => (settled = resolve)),
   });
   const { root, world } = system;

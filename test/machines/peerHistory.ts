@@ -57,6 +57,9 @@ async function createStage() {
     requestTimeout: SILENCE,
     requestTotalTimeout: TOTAL,
     humanTotalTimeout: HUMAN,
+    // No flood here: what is dropped for one is not what this is about.
+    floodMessages: 100_000,
+    floodProgress: 100_000,
     clientInfo: { name: 'onemcp', version: '0' },
     log: () => {},
     signal: new AbortController().signal,

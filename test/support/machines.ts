@@ -165,7 +165,7 @@ export interface RootOptions {
   readonly backend?: typeof backendMachine;
   readonly settle?: (signal: AbortSignal) => Promise<void>;
   /** What becomes of the session of an actor that crashed; it is recorded anyhow. */
-  readonly closeSession?: (session: BackendSession) => void;
+  readonly closeSession?: (id: string, session: BackendSession) => void;
   readonly io?: ReturnType<typeof fakeIo>;
   readonly remembered?: (spec: BackendSpec) => Remembered | undefined;
   readonly strategy?: 'one_for_one' | 'rest_for_one';
@@ -186,9 +186,9 @@ export function createRoot(specs: readonly (string | BackendSpec)[], options: Ro
         settle: fromPromise<void, undefined>(({ signal }) => (options.settle ?? (() => Promise.resolve()))(signal)),
       },
       actions: {
-        closeSession: (_, { session }) => {
+        closeSession: (_, { id, session }) => {
           closedSessions.push(session);
-          options.closeSession?.(session);
+          options.closeSession?.(id, session);
         },
         killAll: () => void kills++,
       },
