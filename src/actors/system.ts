@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { createActor, fromCallback, fromPromise, type InspectionEvent, type Observer } from 'xstate';
-import type { BackendSpec, Config, Issue, Plan } from '../config/config.ts';
+import type { Config, Issue, Plan } from '../config/config.ts';
 import type { IoDeps } from '../io/deps.ts';
 import { createMemoryOf } from '../io/memory.ts';
 import {
@@ -14,8 +14,8 @@ import {
   type ToFinish,
   type ToOpen,
 } from '../machines/backend.ts';
-import { type RootEvent, type RootRef, rootMachine } from '../machines/root.ts';
-import type { ConfigView, Instance, Operation, Remembered, World } from '../world.ts';
+import { type Memory, type RootEvent, type RootRef, rootMachine } from '../machines/root.ts';
+import type { ConfigView, Instance, Operation, World } from '../world.ts';
 import { createLeftovers } from './leftovers.ts';
 import { type LiveDeps, watchInstance, watchSession } from './live.ts';
 import { type Declare, openBackend } from './open.ts';
@@ -28,8 +28,7 @@ export interface SystemOptions {
   /** Resolves once no call is in flight. */
   readonly settle: (signal: AbortSignal) => Promise<void>;
   readonly declare: Declare;
-  /** What is known of a backend of this specification from an earlier run. */
-  readonly remembered?: ((spec: BackendSpec) => Remembered | undefined) | undefined;
+  readonly memory?: Memory | undefined;
   /** Whether clients wait for what a backend may say, by its name; default: no. */
   readonly isHeld?: ((name: string) => boolean) | undefined;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void) | undefined;
@@ -65,7 +64,7 @@ const FINISH_POLL = 20;
 
 /** Fills the holes of the machines with I/O and runs the root. */
 export function createSystem(options: SystemOptions): System {
-  const { config, io, ports, clientInfo, settle, declare, remembered, isHeld = () => false, inspect } = options;
+  const { config, io, ports, clientInfo, settle, declare, memory, isHeld = () => false, inspect } = options;
   const { limits } = config;
   /** A start that was given up is still being cleaned up; so is the session of an actor that crashed. */
   const leftovers = createLeftovers();
@@ -116,7 +115,7 @@ export function createSystem(options: SystemOptions): System {
         strategy: config.strategy,
         limits,
         ports,
-        remembered,
+        memory,
       },
       ...(inspect && { inspect }),
     },

@@ -1,3 +1,4 @@
+import { formatIssue } from '../config/issue.ts';
 import type { BackendView, InstanceView, Successor, World } from '../world.ts';
 
 export type HealthLevel = 'healthy' | 'degraded' | 'unhealthy';
@@ -18,6 +19,8 @@ export interface Vitals {
   readonly hidden?: ReadonlyMap<string, readonly string[]>;
   /** The requests that wait for a backend; undefined while there are none. */
   readonly waitingFor?: (backend: string) => Waiting | undefined;
+  /** What is wrong with the gateway itself, in sentences. */
+  readonly problems?: readonly string[];
 }
 
 /** Requests of clients that wait for a backend, whatever they wait for. */
@@ -104,8 +107,27 @@ export interface Health {
     readonly disabledCount: number;
     readonly authEnabled: boolean;
     readonly transport: 'http' | 'stdio';
+    /** Counts the configurations that were applied, from 1. */
+    readonly revision: number;
+    readonly appliedAt: string;
+    /** Why the file as it is now was not applied; the one before is in force. */
+    readonly lastError?: ConfigurationError;
   };
+  /** What is wrong with the gateway itself, while anything is: it serves all the same. */
+  readonly problems?: readonly string[];
 }
+
+interface ConfigurationError {
+  /** ISO 8601. */
+  readonly at: string;
+  /** The first ones as `file:line:column path: text`. */
+  readonly issues: readonly string[];
+  /** How many there are. */
+  readonly count: number;
+}
+
+/** Issues of the configuration that are shown; `onemcp check` has them all. */
+const MOST_ISSUES = 5;
 
 /**
  * How the whole is: `unhealthy` when no enabled backend is usable or a critical one is down, `degraded` when any is, or
@@ -135,8 +157,10 @@ export function health(world: World, vitals: Vitals): Health {
   const instances = instancesByBackend(world);
   const details = [...views.map((view) => serverHealth(view, vitals, instances.get(view.name))), ...disabled];
   const healthy = views.filter(isUsable).length;
+  const { problems = [] } = vitals;
+  const level = healthLevel(world);
   return {
-    status: healthLevel(world),
+    status: level === 'healthy' && problems.length > 0 ? 'degraded' : level,
     phase: world.phase,
     timestamp: iso(vitals.now),
     version: vitals.version,
@@ -157,7 +181,11 @@ export function health(world: World, vitals: Vitals): Health {
       disabledCount: disabled.length,
       authEnabled: false,
       transport: vitals.transport,
+      revision: world.config.revision,
+      appliedAt: iso(world.config.appliedAt),
+      ...(world.config.lastError && { lastError: configurationError(world.config.lastError) }),
     },
+    ...(problems.length > 0 && { problems }),
   };
 }
 
@@ -188,6 +216,12 @@ function serverHealth(view: BackendView, { hidden, waitingFor }: Vitals, instanc
     ...(instances && { instances }),
   };
 }
+
+const configurationError = ({ at, issues }: NonNullable<World['config']['lastError']>): ConfigurationError => ({
+  at: iso(at),
+  issues: issues.slice(0, MOST_ISSUES).map(formatIssue),
+  count: issues.length,
+});
 
 const successorHealth = ({ state, generation, lastError, retryAt }: Successor): SuccessorHealth => ({
   status: state,

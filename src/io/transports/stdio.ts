@@ -101,7 +101,7 @@ export function openStdio(spec: StdioBackendSpec, deps: IoDeps): BackendTranspor
 
   const onLost = (loss: Loss) => {
     reader.end();
-    lose(lossError(name, loss, { initialized, lastWords: child?.lastWords }));
+    lose(lossError(name, loss, { initialized, lastWords: child?.lastWords, tail: child?.stderrTail }));
   };
 
   const onStdout = (chunk: Buffer): number => {
@@ -231,16 +231,31 @@ const endless = (server: string, limitBytes: number) =>
     retryable: true,
   });
 
-/** Why a process was lost, in one sentence with its last line of stderr. */
-function lossError(server: string, loss: Loss, { initialized, lastWords }: { initialized: boolean; lastWords: string | undefined }) {
+interface LastMoments {
+  readonly initialized: boolean;
+  readonly lastWords: string | undefined;
+  /** Redacted. */
+  readonly tail: string | undefined;
+}
+
+/** Why a process was lost, in one sentence with its last line of stderr; the tail goes along for operators, see `stderrOf`. */
+function lossError(server: string, loss: Loss, { initialized, lastWords, tail }: LastMoments) {
   let text = `closed its ${loss.kind}`;
   if (loss.kind === 'exit') text = loss.signal ? `was killed by ${loss.signal}` : `exited with code ${loss.code}`;
   const when = initialized ? '' : ' before it was initialized';
-  return new OnemcpError('backend_exited', `"${server}" ${text}${when}${lastWords ? `; its last line on stderr: ${lastWords}` : ''}`, {
+  const message = `"${server}" ${text}${when}${lastWords ? `; its last line on stderr: ${lastWords}` : ''}`;
+  const data = {
     server,
     reason: loss.kind === 'exit' ? 'exit' : `${loss.kind}-closed`,
     retryable: true,
     ...(loss.kind === 'exit' && loss.code !== null && { exitCode: loss.code }),
     ...(loss.kind === 'exit' && loss.signal !== null && { signal: loss.signal }),
-  });
+  };
+  return new OnemcpError('backend_exited', message, data, tail ? { stderr: lastLines(tail) } : undefined);
 }
+
+/** What of a tail an error may hold on to. */
+const TAIL_LINES = 20;
+const TAIL_CHARACTERS = 8 * 1024;
+
+const lastLines = (tail: string): string => tail.trimEnd().split('\n').slice(-TAIL_LINES).join('\n').slice(-TAIL_CHARACTERS);
