@@ -54,7 +54,7 @@ export type Effect =
   | { readonly type: 'retag'; readonly id: ChildId; readonly spec: BackendSpec }
   | { readonly type: 'hold'; readonly name: string; readonly ms: number }
   | { readonly type: 'unhold'; readonly name: string }
-  | { readonly type: 'closeSession'; readonly session: BackendSession };
+  | { readonly type: 'closeSession' /** See `idOf`. */; readonly id: string; readonly session: BackendSession };
 
 export type Decision = readonly [next: Roster, effects: readonly Effect[]];
 

@@ -206,7 +206,7 @@ export function crashed(
     const [settled, more] = endOf(roster, next, child, time.now);
     return [settled, [...effects, ...more]];
   }
-  if (view?.session && !isSuccessor) effects.push({ type: 'closeSession', session: view.session });
+  if (view?.session && !isSuccessor) effects.push({ type: 'closeSession', id: idOf(child), session: view.session });
   if (instance && !roster.needed.has(instance.id)) return [forgotten(next, instance.id), effects];
   const failed = isSuccessor ? withoutSuccessor(next, key) : crashShown(next, child, thrown, time.now);
   const [settled, more] = respawned(failed, child, { isSuccessor, monotonic: time.monotonic });
