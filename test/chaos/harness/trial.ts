@@ -83,7 +83,7 @@ async function trialOf(running: Running, client: TestClient, setup: Setup, watch
     ...watching,
     running,
     client,
-    folder: setup.folder,
+    setup,
     notes: (await client.listen()) as unknown as readonly Json[],
     call: (tool, args) => replyTo(client, tool, args),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
