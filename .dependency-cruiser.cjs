@@ -37,7 +37,7 @@ module.exports = {
     only('machines', [configTypes], ['xstate']),
     only('mcp', [configTypes], [], ['crypto', 'util']),
     only('io', [configTypes], ['@modelcontextprotocol/sdk', 'undici'], 'any'),
-    only('actors', ['machines/', 'io/', configTypes, 'mcp/catalog.ts$'], ['xstate']),
+    only('actors', ['machines/', 'io/', configTypes, 'mcp/catalog.ts$'], ['xstate'], ['timers/promises']),
     only('observe', [configTypes, 'mcp/view.ts$'], ['rxjs', 'consola', '@statelyai/inspect', 'xstate'], ['util', 'stream']),
     only('http', ['mcp/', 'auth/', 'observe/', configTypes], ['hono', '@hono/node-server'], ['http', 'net', 'crypto', 'stream']),
     only(

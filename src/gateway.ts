@@ -73,7 +73,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { limits } = config;
   const serverInfo = { name: 'onemcp', version };
   let reaper: Reaper | undefined;
-  const ports = { now: Date.now, random: Math.random };
+  const ports = { now: Date.now, monotonic: () => performance.now(), random: Math.random };
   const redact = redactor(config.secrets);
   const now = () => performance.now();
 

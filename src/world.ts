@@ -162,7 +162,7 @@ export interface BackendView {
   readonly notes: readonly string[];
   /** Whose features its connections may use: see `isolation` in the configuration. */
   readonly isolation: Isolation;
-  /** Present once the backend was connected in this run. */
+  /** Present once the backend was connected in this run, or when it is remembered. */
   readonly info: BackendInfo | undefined;
   readonly lastConnected: number | undefined;
   readonly lastError: OnemcpError | undefined;

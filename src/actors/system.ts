@@ -1,5 +1,6 @@
+import { setTimeout } from 'node:timers/promises';
 import { createActor, fromCallback, fromPromise, type InspectionEvent, type Observer } from 'xstate';
-import type { Config } from '../config/config.ts';
+import type { BackendSpec, Config, Issue, Plan } from '../config/config.ts';
 import type { IoDeps } from '../io/deps.ts';
 import {
   type BackendEvent,
@@ -9,10 +10,11 @@ import {
   type Opened,
   type Ports,
   type ToClose,
+  type ToFinish,
   type ToOpen,
 } from '../machines/backend.ts';
 import { type RootEvent, type RootRef, rootMachine } from '../machines/root.ts';
-import type { ConfigView, Instance, World } from '../world.ts';
+import type { ConfigView, Instance, Operation, Remembered, World } from '../world.ts';
 import { watchEnd, watchSession } from './live.ts';
 import { type Declare, openBackend } from './open.ts';
 
@@ -24,6 +26,8 @@ export interface SystemOptions {
   /** Resolves once no call is in flight. */
   readonly settle: (signal: AbortSignal) => Promise<void>;
   readonly declare: Declare;
+  /** What is known of a backend of this specification from an earlier run. */
+  readonly remembered?: ((spec: BackendSpec) => Remembered | undefined) | undefined;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void) | undefined;
 }
 
@@ -40,12 +44,23 @@ export interface System {
   need(instance: Instance): void;
   /** Ends an instance, by its id. */
   release(id: string): void;
+  /** A request needs a backend that sleeps. */
+  wake(name: string): void;
+  /** Does what an operator asks of a backend that is there. */
+  operate(operation: Operation): void;
+  /** Puts a new configuration in force: what the plan does not name is not touched. */
+  apply(plan: Plan, config: Config): void;
+  /** The configuration file as it is now was not applied. */
+  rejected(issues: readonly Issue[]): void;
   /** Drains, then stops everything. A second call stops at once. Resolves when nothing is left. */
   drain(): Promise<void>;
 }
 
+/** Milliseconds between two looks at whether the last request was answered. */
+const FINISH_POLL = 20;
+
 /** Fills the holes of the machines with I/O and runs the root. */
-export function createSystem({ config, io, ports, clientInfo, settle, declare, inspect }: SystemOptions): System {
+export function createSystem({ config, io, ports, clientInfo, settle, declare, inspect, remembered }: SystemOptions): System {
   const { limits } = config;
   /** Starts that have not settled, by what `idOf` says: one that was given up is still being cleaned up. */
   const leftovers = new Map<string, Promise<void>>();
@@ -65,15 +80,19 @@ export function createSystem({ config, io, ports, clientInfo, settle, declare, i
     instance ? watchEnd(connected.session, sendBack) : watchSession({ name: spec.name, redact: io.redact, ...connected }, limits, sendBack),
   );
 
-  const close = fromPromise<void, ToClose>(async ({ input: { id, session } }) => {
-    await session?.close();
+  const finish = fromPromise<void, ToFinish>(async ({ input: { session }, signal }) => {
+    while (session && session.inFlight > 0 && !signal.aborted) await setTimeout(FINISH_POLL, undefined, { signal });
+  });
+
+  const close = fromPromise<void, ToClose>(async ({ input: { id, session, kill } }) => {
+    await session?.close({ kill });
     await leftovers.get(id);
   });
 
   const root: RootRef = createActor(
     rootMachine.provide({
       actors: {
-        backend: backendMachine.provide({ actors: { open, live, close } as never }),
+        backend: backendMachine.provide({ actors: { open, live, finish, close } as never }),
         settle: fromPromise<void, undefined>(({ signal }) => settle(signal)),
       },
       actions: {
@@ -81,7 +100,17 @@ export function createSystem({ config, io, ports, clientInfo, settle, declare, i
         killAll: () => io.reaper.killAll(),
       },
     }),
-    { input: { backends: config.backends, config: configView(config, ports.now()), limits, ports }, ...(inspect && { inspect }) },
+    {
+      input: {
+        backends: config.backends,
+        config: configView(config, ports.now(), 1),
+        strategy: config.strategy,
+        limits,
+        ports,
+        remembered,
+      },
+      ...(inspect && { inspect }),
+    },
   );
 
   const listeners = new Set<() => void>();
@@ -114,6 +143,13 @@ export function createSystem({ config, io, ports, clientInfo, settle, declare, i
     run: () => root.send({ type: 'RUN' }),
     need: (instance) => send({ type: 'NEED', instance }),
     release: (id) => send({ type: 'RELEASE', id }),
+    wake: (name) => send({ type: 'WAKE_BACKEND', name }),
+    operate: (operation) => send({ type: 'OPERATE', operation }),
+    apply(plan, next) {
+      const view = configView(next, ports.now(), world.config.revision + 1);
+      send({ type: 'CONFIGURE', plan, config: view, strategy: next.strategy });
+    },
+    rejected: (issues) => send({ type: 'CONFIG_REJECTED', lastError: { at: ports.now(), issues } }),
     drain() {
       const done = new Promise<void>((resolve) => {
         if (!isActive()) return resolve();
@@ -134,7 +170,7 @@ function createTurns(): () => Promise<void> {
   const pause = () =>
     new Promise<void>((resolve) => {
       const began = performance.now();
-      setImmediate(() => setTimeout(resolve, performance.now() - began));
+      setImmediate(() => globalThis.setTimeout(resolve, performance.now() - began));
     });
   return () => {
     const turn = last;
@@ -143,12 +179,12 @@ function createTurns(): () => Promise<void> {
   };
 }
 
-const configView = ({ file, backends, disabled }: Config, appliedAt: number): ConfigView => ({
+const configView = ({ file, backends, disabled }: Config, appliedAt: number, revision: number): ConfigView => ({
   loaded: true,
   file,
   serverCount: backends.length + disabled.length,
   disabled,
-  revision: 1,
+  revision,
   appliedAt,
   lastError: undefined,
 });

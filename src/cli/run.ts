@@ -91,7 +91,8 @@ function printTable({ world, onChange }: Gateway, { limits }: Config, { print }:
   const timer = setTimeout(show, limits.initialWait);
   timer.unref();
   const unsubscribe = onChange(() => {
-    if ([...world().backends.values()].every(({ settled }) => settled)) show();
+    if ([...world().backends.values()].every(({ settled, remembered, lastError }) => settled && (remembered === undefined || lastError)))
+      show();
   });
 }
 

@@ -1,33 +1,26 @@
 import { type ActorRefFrom, type SnapshotFrom, setup } from 'xstate';
-import type { BackendSpec } from '../config/config.ts';
+import type { BackendSpec, Plan } from '../config/config.ts';
 import type { Limits } from '../limits.ts';
-import type { BackendSession, ConfigView, Instance, Phase } from '../world.ts';
+import type { BackendSession, ConfigView, Instance, Operation, Phase, Remembered } from '../world.ts';
 import { type BackendEvent, backendMachine, backendView, type Ports, WAITING } from './backend.ts';
+import { needed, released } from './instances.ts';
+import { operated, resumed } from './operations.ts';
 import { providedPromise } from './provided.ts';
-import {
-  type ChildId,
-  crashed,
-  type Decision,
-  ended,
-  granted,
-  needed,
-  observed,
-  type Roster,
-  released,
-  sequence,
-  slotExpired,
-  spawned,
-  stopping,
-} from './supervision.ts';
+import { configured } from './reconfigure.ts';
+import { type ChildId, childId, currentChild, type Decision, type Effect, type Roster, sequence, spawned } from './roster.ts';
+import { crashed, ended, granted, observed, slotExpired, stopping } from './supervision.ts';
 
 export interface RootInput {
   readonly backends: readonly BackendSpec[];
   readonly config: ConfigView;
+  readonly strategy?: Roster['strategy'] | undefined;
   readonly limits: Limits;
   readonly ports: Ports;
+  /** What is known of a backend of this specification from an earlier run. */
+  readonly remembered?: ((spec: BackendSpec) => Remembered | undefined) | undefined;
 }
 
-interface RootContext extends RootInput, Roster {}
+interface RootContext extends Omit<RootInput, 'strategy'>, Roster {}
 
 type ChildSnapshot = SnapshotFrom<typeof backendMachine>;
 
@@ -42,7 +35,17 @@ export type RootEvent =
   | { readonly type: 'NEED'; readonly instance: Instance }
   /** Nobody needs the instance of that id any more. */
   | { readonly type: 'RELEASE'; readonly id: string }
-  | { readonly type: 'SLOT_EXPIRED'; readonly id: ChildId };
+  | { readonly type: 'SLOT_EXPIRED'; readonly id: ChildId }
+  /** A request needs a backend that sleeps. */
+  | { readonly type: 'WAKE_BACKEND'; readonly name: string }
+  /** An operator asks for something. */
+  | { readonly type: 'OPERATE'; readonly operation: Operation }
+  /** The time of a hold is over. */
+  | { readonly type: 'HOLD_EXPIRED'; readonly name: string }
+  /** A new configuration is in force. */
+  | { readonly type: 'CONFIGURE'; readonly plan: Plan; readonly config: ConfigView; readonly strategy: Roster['strategy'] }
+  /** The file as it is now was not applied. */
+  | { readonly type: 'CONFIG_REJECTED'; readonly lastError: NonNullable<ConfigView['lastError']> };
 
 /** What xstate tells a parent of its children. */
 type ChildEvent =
@@ -87,26 +90,52 @@ const carryOut = (decide: (context: RootContext, event: RootEvent | ChildEvent) 
     // By id: a child spawned in this very step is not in any snapshot yet.
     const send = (id: ChildId, message: BackendEvent) => enqueue.sendTo(id as never, message as never);
     for (const effect of effects) {
-      if (effect.type === 'closeSession') {
-        enqueue({ type: 'closeSession', params: { session: effect.session } });
-      } else if (effect.type === 'spawn') {
-        const { limits, ports } = context;
-        const input = { ...effect.child, limits, ports, previous: effect.previous };
-        enqueue.spawnChild('backend', { id: effect.id, input, syncSnapshot: true });
-      } else if (effect.type === 'start') {
-        send(effect.id, { type: 'START' });
-        enqueue.raise({ type: 'SLOT_EXPIRED', id: effect.id }, { id: slot(effect.id), delay: context.limits.startSlot });
-      } else if (effect.type === 'stop') {
-        send(effect.id, { type: 'STOP' });
-      } else if (effect.type === 'freeSlot') {
-        enqueue.cancel(slot(effect.id));
-      } else {
-        // Ended children stay in `snapshot.children` until they are stopped.
-        enqueue.cancel(slot(effect.id));
-        enqueue.stopChild(effect.id);
+      switch (effect.type) {
+        case 'closeSession':
+          enqueue({ type: 'closeSession', params: { session: effect.session } });
+          break;
+        case 'spawn':
+          enqueue.spawnChild('backend', { id: effect.id, input: backendInput(context, effect), syncSnapshot: true });
+          break;
+        case 'start':
+          send(effect.id, { type: 'START' });
+          enqueue.raise({ type: 'SLOT_EXPIRED', id: effect.id }, { id: slot(effect.id), delay: context.limits.startSlot });
+          break;
+        case 'stop':
+          send(effect.id, { type: effect.finish ? 'RETIRE' : 'STOP' });
+          break;
+        case 'wake':
+          send(effect.id, { type: 'WAKE' });
+          break;
+        case 'retag':
+          send(effect.id, { type: 'RETAG', spec: effect.spec });
+          break;
+        case 'freeSlot':
+          enqueue.cancel(slot(effect.id));
+          break;
+        case 'hold':
+          enqueue.cancel(hold(effect.name));
+          enqueue.raise({ type: 'HOLD_EXPIRED', name: effect.name }, { id: hold(effect.name), delay: effect.ms });
+          break;
+        case 'unhold':
+          enqueue.cancel(hold(effect.name));
+          break;
+        case 'remove':
+          // Ended children stay in `snapshot.children` until they are stopped.
+          enqueue.cancel(slot(effect.id));
+          enqueue.stopChild(effect.id);
       }
     }
   });
+
+const backendInput = ({ limits, ports, remembered }: RootContext, { child, previous }: Effect & { type: 'spawn' }) => ({
+  ...child,
+  limits,
+  ports,
+  previous,
+  // An instance has no lists of its own.
+  remembered: child.instance ? undefined : remembered?.(child.spec),
+});
 
 /** The roster alone, so that decisions cannot touch the rest of the context. */
 const grantAfter =
@@ -123,32 +152,74 @@ const spawnAll = carryOut((context) =>
 );
 
 const observe = carryOut(
-  grantAfter((roster, _, { type, snapshot }: { type: string; snapshot: ChildSnapshot }) =>
-    observed(roster, idIn(type, 'xstate.snapshot.'), backendView(snapshot), {
-      waits: snapshot.hasTag(WAITING),
-      starts: snapshot.value === 'starting',
-    }),
+  grantAfter((roster, { ports }, { type, snapshot }: { type: string; snapshot: ChildSnapshot }) =>
+    observed(
+      roster,
+      idIn(type, 'xstate.snapshot.'),
+      backendView(snapshot),
+      { waits: snapshot.hasTag(WAITING), starts: snapshot.value === 'starting', worn: snapshot.context.worn !== undefined },
+      ports.now(),
+    ),
   ),
 );
 
 const forget = carryOut(
-  grantAfter((roster, { ports }, { type }: { type: string }) => ended(roster, idIn(type, 'xstate.done.actor.'), ports.now())),
+  grantAfter((roster, { ports }, { type }: { type: string }) =>
+    sequence(
+      roster,
+      (latest) => ended(latest, idIn(type, 'xstate.done.actor.'), ports.now()),
+      // Whom the ended one depended on may end now.
+      (latest) => (latest.world.phase === 'stopping' ? stopping(latest) : [latest, []]),
+    ),
+  ),
 );
 
 const replace = carryOut(
   grantAfter((roster, { ports }, { type, error }: { type: string; error: unknown }) =>
-    crashed(roster, idIn(type, 'xstate.error.actor.'), error, ports.now()),
+    sequence(
+      roster,
+      (latest) => crashed(latest, idIn(type, 'xstate.error.actor.'), error, { now: ports.now(), monotonic: ports.monotonic() }),
+      (latest) => (latest.world.phase === 'stopping' ? stopping(latest) : [latest, []]),
+    ),
   ),
 );
 
 const need = carryOut(
-  grantAfter((roster, { backends, ports }, { instance }: { instance: Instance }) => {
-    const spec = backends.find(({ name }) => name === instance.backend);
-    return spec ? needed(roster, spec, instance, ports.now()) : [roster, []];
+  grantAfter((roster, { ports }, { instance }: { instance: Instance }) => {
+    const spec = roster.specs.get(instance.backend);
+    return spec ? needed(roster, spec, instance, { now: ports.now(), monotonic: ports.monotonic() }) : [roster, []];
   }),
 );
 
 const release = carryOut(grantAfter((roster, { ports }, { id }: { id: string }) => released(roster, id, ports.now())));
+
+const wake = carryOut(
+  grantAfter((roster, _, { name }: { name: string }): Decision => {
+    const child = roster.world.backends.get(name)?.asleep ? currentChild(roster, name) : undefined;
+    return [roster, child ? [{ type: 'wake', id: childId(child) }] : []];
+  }),
+);
+
+const operate = carryOut(
+  grantAfter((roster, { ports }, { operation }: { operation: Operation }) => operated(roster, operation, ports.now())),
+);
+
+const endHold = carryOut(grantAfter((roster, _, { name }: { name: string }) => resumed(roster, name)));
+
+const configure = carryOut(
+  grantAfter((roster, { ports }, { plan, config, strategy }: RootEvent & { type: 'CONFIGURE' }) =>
+    configured({ ...roster, strategy }, plan, config, ports.now()),
+  ),
+);
+
+const noteRejected = carryOut(
+  grantAfter(
+    (roster, _, { lastError }: RootEvent & { type: 'CONFIG_REJECTED' }): Decision => [
+      { ...roster, world: { ...roster.world, config: { ...roster.world.config, lastError } } },
+      [],
+    ],
+  ),
+);
 
 const expireSlot = carryOut(grantAfter((roster, _, { id }: { id: ChildId }) => slotExpired(roster, id)));
 
@@ -169,12 +240,19 @@ export const rootMachine = base.createMachine({
   id: 'root',
   context: ({ input }) => ({
     ...input,
+    strategy: input.strategy ?? 'one_for_one',
+    specs: new Map(input.backends.map((spec) => [spec.name, spec])),
     world: { phase: 'booting', config: input.config, backends: new Map(), instances: new Map() },
     alive: new Map(),
     waiting: [],
     launching: [],
     respawns: new Map(),
     needed: new Map(),
+    leaving: new Set(),
+    successors: new Map(),
+    heirs: new Map(),
+    stopped: new Set(),
+    held: new Map(),
   }),
   entry: spawnAll,
   initial: 'booting',
@@ -182,6 +260,11 @@ export const rootMachine = base.createMachine({
     NEED: { actions: need },
     RELEASE: { actions: release },
     SLOT_EXPIRED: { actions: expireSlot },
+    WAKE_BACKEND: { actions: wake },
+    OPERATE: { actions: operate },
+    HOLD_EXPIRED: { actions: endHold },
+    CONFIGURE: { actions: configure },
+    CONFIG_REJECTED: { actions: noteRejected },
     ...({
       'xstate.snapshot.*': { actions: observe },
       'xstate.done.actor.*': { actions: forget },
@@ -210,4 +293,5 @@ export const rootMachine = base.createMachine({
 export type RootRef = ActorRefFrom<typeof rootMachine>;
 
 const slot = (id: ChildId): string => `slot:${id}`;
+const hold = (name: string): string => `hold:${name}`;
 const idIn = (type: string, prefix: string): ChildId => type.slice(prefix.length) as ChildId;

@@ -1,126 +1,144 @@
 /**
- * What the supervisor decides, as pure functions: roster and World in, roster and World and effects out. The root
- * machine only carries the effects out.
+ * What the supervisor decides about the life of its children, as pure functions: roster and World in, roster and World and
+ * effects out. The root machine only carries the effects out.
  */
-import type { BackendSpec } from '../config/config.ts';
 import { asOnemcpError, OnemcpError } from '../errors.ts';
-import type { BackendSession, BackendView, Instance, InstanceView, World } from '../world.ts';
-import { idOf, type Target } from './backend.ts';
-import { type RestartBudget, spendRestart } from './restart.ts';
+import type { BackendView, InstanceView, Successor } from '../world.ts';
+import { idOf } from './backend.ts';
+import { isReady, unmet } from './dependencies.ts';
+import { promoted, replaced } from './handover.ts';
+import { forgotten } from './instances.ts';
+import { withinBudget } from './respawn.ts';
+import {
+  type Child,
+  type ChildId,
+  childId,
+  currentChild,
+  type Decision,
+  type Effect,
+  maySpawn,
+  ordered,
+  type Roster,
+  removed,
+  sequence,
+  spawned,
+  viewOf,
+  without,
+  withoutKey,
+  withView,
+} from './roster.ts';
 
-/** One child: the actor of one generation of a backend, or of an instance of one. */
-export interface Child extends Target {
-  readonly generation: number;
+/** What the root sees of a child besides its view. */
+export interface Signs {
+  /** It waits for a start slot. */
+  readonly waits: boolean;
+  readonly starts: boolean;
+  /** It is to be replaced. */
+  readonly worn?: boolean;
 }
 
-/** Ids of backend actors hold a `#`; other children of the root have plain names. */
-export type ChildId = `${string}#${number}`;
-
-/** Who is there, who waits and who launches. Guards get no `self`, so the root keeps this itself. */
-export interface Roster {
-  readonly world: World;
-  /** Actors that have not ended, in start order. */
-  readonly alive: ReadonlyMap<string, Child>;
-  /** Ids that wait for a start slot, first come first served. */
-  readonly waiting: readonly string[];
-  /** Ids that hold a start slot. */
-  readonly launching: readonly string[];
-  /** Respawn times by name or instance id, for the budget against bugs in the actors themselves. */
-  readonly respawns: ReadonlyMap<string, readonly number[]>;
-  /**
-   * Instances that are to be there, by id. While the gateway boots or runs each of them has a child that is alive; an
-   * instance whose child is alive without it is on its way out.
-   */
-  readonly needed: ReadonlyMap<string, Instance>;
-}
-
-export type Effect =
-  | { readonly type: 'spawn'; readonly id: ChildId; readonly child: Child; readonly previous: BackendView | undefined }
-  | { readonly type: 'start' | 'stop' | 'remove' | 'freeSlot'; readonly id: ChildId }
-  | { readonly type: 'closeSession'; readonly session: BackendSession };
-
-export type Decision = readonly [next: Roster, effects: readonly Effect[]];
-
-/** What one backend actor may crash (a bug of ours, not a failure of the backend) before it is left down. */
-export const RESPAWN_BUDGET: RestartBudget = { restarts: 5, within: 60_000 };
-
-/** A child that is to run: it waits for a start slot at once. */
-export function spawned(roster: Roster, child: Child): Decision {
-  const id = childId(child);
-  return [
-    { ...roster, alive: new Map(roster.alive).set(id, child), waiting: [...roster.waiting, id] },
-    [{ type: 'spawn', id, child, previous: viewOf(roster.world, child) }],
-  ];
-}
-
-/**
- * An instance is to be there. One that is on its way out is shown as what it is about to be, and spawned when it has
- * ended: two generations of one connection never overlap. One that was left down for its crashes has the same budget still.
- */
-export function needed(roster: Roster, spec: BackendSpec, instance: Instance, now: number): Decision {
-  const { id } = instance;
-  // A backend of that name would be taken for it.
-  if (!maySpawn(roster) || roster.needed.has(id) || roster.world.backends.has(id)) return [roster, []];
-  const next = { ...roster, needed: new Map(roster.needed).set(id, instance) };
-  const view = roster.world.instances.get(id);
-  const leaving = childOf(roster, id);
-  if (leaving) {
-    if (!view) return [next, []];
-    const again: InstanceView = {
-      ...view,
-      instance,
-      state: 'idle',
-      session: undefined,
-      retryAt: undefined,
-      since: now,
-      generation: leaving.generation + 1,
-    };
-    return [{ ...next, world: withView(next.world, again) }, []];
-  }
-  if (!roster.respawns.has(id)) return spawned(next, { spec, instance, generation: 0 });
-  return replaced(next, { spec, instance, generation: (view?.generation ?? -1) + 1 }, now) ?? [roster, []];
-}
-
-/** Nobody needs an instance any more: it is stopped, and forgotten when it has ended. */
-export function released(roster: Roster, id: string, now: number): Decision {
-  const child = childOf(roster, id);
-  // It was left down for its crashes, or there is nothing of that name.
-  if (!child) return [roster.world.backends.has(id) ? roster : forgotten(roster, id), []];
-  if (!roster.needed.has(id)) return [roster, []];
-  const next = { ...roster, needed: withoutKey(roster.needed, id) };
-  const view = roster.world.instances.get(id);
-  // Its end was waited for, to spawn it again.
-  if (view && view.generation > child.generation) {
-    return [{ ...next, world: withView(next.world, { ...view, state: 'stopping', since: now }) }, []];
-  }
-  return [next, [{ type: 'stop', id: childId(child) }]];
-}
-
-/** A child changed: `waits` for a start slot, or `starts`. */
-export function observed(roster: Roster, id: ChildId, view: BackendView, { waits, starts }: { waits: boolean; starts: boolean }): Decision {
-  if (!roster.alive.has(id)) return [roster, []];
+/** A child changed. */
+export function observed(roster: Roster, id: ChildId, view: BackendView, { waits, starts, worn = false }: Signs, now: number): Decision {
+  const child = roster.alive.get(id);
+  if (!child) return [roster, []];
   const launched = !starts && roster.launching.includes(id);
   const listed = roster.waiting.includes(id);
+  const next: Roster = {
+    ...roster,
+    launching: launched ? without(roster.launching, id) : roster.launching,
+    waiting: waits === listed ? roster.waiting : waits ? [...roster.waiting, id] : without(roster.waiting, id),
+  };
+  const [shown, effects] = roster.leaving.has(id)
+    ? [next, []]
+    : roster.successors.get(view.name) === id
+      ? successorObserved(next, id, view, now)
+      : currentObserved(next, child, view, { worn, now });
+  return [shown, launched ? [{ type: 'freeSlot', id }, ...effects] : effects];
+}
+
+function currentObserved(roster: Roster, child: Child, view: BackendView, { worn, now }: { worn: boolean; now: number }): Decision {
+  const before = viewOf(roster.world, child);
+  const shown = child.instance ? view : { ...view, held: roster.held.get(view.name), next: before?.next };
+  const next = { ...roster, world: before ? withView(roster.world, shown) : inOrder(roster, withView(roster.world, shown)) };
+  const lost = before?.state === 'connected' && view.state !== 'connected' && view.state !== 'idle' && !child.instance;
+  const [settled, effects] = lost ? restartDependants(next, view.name, now) : [next, []];
+  if (!worn || !maySpawn(roster) || roster.successors.has(idOf(child))) return [settled, effects];
+  const [replacing, more] = replaced(settled, child, now);
+  return [replacing, [...effects, ...more]];
+}
+
+/** Backends show in the order of their configuration, whenever they came. */
+const inOrder = ({ specs }: Roster, world: Roster['world']): Roster['world'] => ({
+  ...world,
+  backends: ordered(world.backends, [...specs.keys()]),
+});
+
+/** A successor that is connected takes over; until then its backend shows how far it is. */
+function successorObserved(roster: Roster, id: ChildId, view: BackendView, now: number): Decision {
+  if (view.state === 'connected') {
+    return sequence(
+      roster,
+      (current) => promoted(current, id, view, now),
+      (current) => restartDependants(current, view.name, now),
+    );
+  }
+  const current = roster.world.backends.get(view.name);
+  if (!current) return [roster, []];
+  const { generation, state, since, lastError, retryAt } = view;
+  // What its predecessor died of is not its own error.
+  const own = view.failures > 0 ? lastError : undefined;
+  const next: Successor = { generation, state, since, lastError: own, retryAt };
+  return [{ ...roster, world: withView(roster.world, { ...current, next }) }, []];
+}
+
+/** `rest_for_one`: those that depend on a backend that was lost are started again after it. */
+function restartDependants(roster: Roster, name: string, now: number): Decision {
+  if (roster.strategy !== 'rest_for_one' || !maySpawn(roster)) return [roster, []];
+  const steps = [...roster.specs.values()]
+    .filter((spec) => spec.dependsOn.includes(name))
+    .map((spec) => (current: Roster): Decision => {
+      const child = currentChild(current, spec.name);
+      const state = current.world.backends.get(spec.name)?.state;
+      if (!child || (state !== 'connected' && state !== 'starting')) return [current, []];
+      return sequence(
+        current,
+        (latest) => replaced(latest, { ...child, fresh: true }, now, { stopFirst: true }),
+        (latest) => restartDependants(latest, spec.name, now),
+      );
+    });
+  return sequence(roster, ...steps);
+}
+
+/** Gives free start slots to those who wait longest and whose dependencies are there. */
+export function granted(roster: Roster, startsAtOnce: number): Decision {
+  if (roster.world.phase !== 'running') return [roster, []];
+  const [current, woken] = showUnmet(roster);
+  const free = Math.max(0, startsAtOnce - current.launching.length);
+  if (free === 0 || current.waiting.length === 0) return [current, woken];
+  const ids = current.waiting.filter((id) => isReady(current, current.alive.get(id))).slice(0, free);
+  if (ids.length === 0) return [current, woken];
   return [
-    {
-      ...roster,
-      world: withView(roster.world, view),
-      launching: launched ? without(roster.launching, id) : roster.launching,
-      waiting: waits === listed ? roster.waiting : waits ? [...roster.waiting, id] : without(roster.waiting, id),
-    },
-    launched ? [{ type: 'freeSlot', id }] : [],
+    { ...current, waiting: current.waiting.filter((id) => !ids.includes(id)), launching: [...current.launching, ...ids] },
+    [...woken, ...ids.map((id) => ({ type: 'start', id: id as ChildId }) as const)],
   ];
 }
 
-/** Gives free start slots to those who wait longest. */
-export function granted(roster: Roster, startsAtOnce: number): Decision {
-  if (roster.world.phase !== 'running') return [roster, []];
-  const ids = roster.waiting.slice(0, Math.max(0, startsAtOnce - roster.launching.length));
-  if (ids.length === 0) return [roster, []];
-  return [
-    { ...roster, waiting: roster.waiting.slice(ids.length), launching: [...roster.launching, ...ids] },
-    ids.map((id) => ({ type: 'start', id: id as ChildId })),
-  ];
+/** Everybody sees whom a start waits for; dependencies that sleep are woken. */
+function showUnmet(roster: Roster): Decision {
+  let { world } = roster;
+  const effects: Effect[] = [];
+  for (const [id, child] of roster.alive) {
+    if (child.instance || child.spec.dependsOn.length === 0) continue;
+    const view = world.backends.get(child.spec.name);
+    if (!view || view.generation !== child.generation) continue;
+    const waitsFor = roster.waiting.includes(id) ? unmet(roster, child) : [];
+    if (waitsFor.join('\n') !== view.waitsFor.join('\n')) world = withView(world, { ...view, waitsFor });
+    for (const name of waitsFor) {
+      const dependency = world.backends.get(name)?.asleep ? currentChild(roster, name) : undefined;
+      if (dependency) effects.push({ type: 'wake', id: childId(dependency) });
+    }
+  }
+  return [world === roster.world ? roster : { ...roster, world }, effects];
 }
 
 /** A launching child was given its time: it goes on, but no longer holds others up. */
@@ -132,111 +150,101 @@ export function slotExpired(roster: Roster, id: ChildId): Decision {
 export function ended(roster: Roster, id: ChildId, now: number): Decision {
   const child = roster.alive.get(id);
   if (!child) return [roster, []];
-  const { spec, instance, generation } = child;
   const next = removed(roster, id);
-  const effects: readonly Effect[] = [{ type: 'remove', id }];
-  if (instance) {
-    const again = roster.needed.get(instance.id);
-    if (!again || !maySpawn(roster)) return [forgotten(next, instance.id), effects];
-    const [refilled, more] = spawned(next, { spec, instance: again, generation: generation + 1 });
-    return [refilled, [...effects, ...more]];
+  const remove: Effect = { type: 'remove', id };
+  const [settled, effects] = endOf(roster, next, child, now);
+  return [settled, [remove, ...effects]];
+}
+
+function endOf(before: Roster, roster: Roster, child: Child, now: number): Decision {
+  const { spec, instance, generation } = child;
+  const key = idOf(child);
+  const heir = roster.heirs.get(key);
+  if (heir && !currentChild(roster, key)) {
+    const next = { ...roster, heirs: withoutKey(roster.heirs, key) };
+    return maySpawn(roster) ? spawned(next, heir) : stopShown(next, heir, now);
   }
-  const view = viewOf(roster.world, child);
-  const stopped: BackendView | undefined = view && { ...view, state: 'stopped', session: undefined, retryAt: undefined, since: now };
-  return [stopped ? { ...next, world: withView(next.world, stopped) } : next, effects];
+  if (before.leaving.has(childId(child))) return [roster, []];
+  if (before.successors.get(spec.name) === childId(child) && !instance) return [withoutSuccessor(roster, spec.name), []];
+  if (!instance) return stopShown(roster, child, now);
+  const again = roster.needed.get(instance.id);
+  if (!again || !maySpawn(roster)) return [forgotten(roster, instance.id), []];
+  return spawned(roster, { spec, instance: again, generation: generation + 1 });
+}
+
+/** A backend without an actor. Its successor, if it has one, is all there is of it then. */
+function stopShown(roster: Roster, { spec, instance }: Child, now: number): Decision {
+  if (instance) return [forgotten(roster, instance.id), []];
+  const view = roster.world.backends.get(spec.name);
+  if (!view) return [roster, []];
+  const stopped: BackendView = { ...view, state: 'stopped', session: undefined, retryAt: undefined, asleep: false, since: now };
+  return [{ ...roster, world: withView(roster.world, stopped) }, []];
+}
+
+function withoutSuccessor(roster: Roster, name: string): Roster {
+  const view = roster.world.backends.get(name);
+  const next = { ...roster, successors: withoutKey(roster.successors, name) };
+  return view?.next ? { ...next, world: withView(next.world, { ...view, next: undefined }) } : next;
 }
 
 /** A child threw, which is a bug: its session is ended for it, and it is replaced while the budget lasts. */
-export function crashed(roster: Roster, id: ChildId, thrown: unknown, now: number): Decision {
+export function crashed(
+  roster: Roster,
+  id: ChildId,
+  thrown: unknown,
+  time: { readonly now: number; readonly monotonic: number },
+): Decision {
   const child = roster.alive.get(id);
   if (!child) return [roster, []];
-  const { spec, instance, generation } = child;
+  const { instance } = child;
+  const key = idOf(child);
+  const isSuccessor = roster.successors.get(key) === id;
   const view = viewOf(roster.world, child);
+  const next = removed(roster, id);
   const effects: Effect[] = [{ type: 'remove', id }];
-  if (view?.session) effects.push({ type: 'closeSession', session: view.session });
-  let next = removed(roster, id);
+  if (roster.leaving.has(id) || roster.heirs.has(key)) {
+    const [settled, more] = endOf(roster, next, child, time.now);
+    return [settled, [...effects, ...more]];
+  }
+  if (view?.session && !isSuccessor) effects.push({ type: 'closeSession', session: view.session });
   if (instance && !roster.needed.has(instance.id)) return [forgotten(next, instance.id), effects];
-  if (view) {
-    const failed: BackendView = { ...view, state: 'error', session: undefined, since: now, settled: true, lastError: bug(child, thrown) };
-    next = { ...next, world: withView(next.world, failed) };
-  }
+  const failed = isSuccessor ? withoutSuccessor(next, key) : crashShown(next, child, thrown, time.now);
+  const [settled, more] = respawned(failed, child, { isSuccessor, monotonic: time.monotonic });
+  return [settled, [...effects, ...more]];
+}
+
+function crashShown(roster: Roster, child: Child, thrown: unknown, now: number): Roster {
+  const view = viewOf(roster.world, child);
+  if (!view) return roster;
+  const lastError = bug(child, thrown);
+  const failed: BackendView | InstanceView = { ...view, state: 'error', session: undefined, since: now, settled: true, lastError };
+  return { ...roster, world: withView(roster.world, failed) };
+}
+
+/** One more than any child of that name that is still there, and than the one that crashed. */
+function successorOf({ alive }: Roster, { generation, ...target }: Child): number {
+  const others = [...alive.values()].filter((child) => idOf(child) === idOf(target)).map((child) => child.generation);
+  return Math.max(generation, ...others) + 1;
+}
+
+function respawned(roster: Roster, child: Child, { isSuccessor, monotonic }: { isSuccessor: boolean; monotonic: number }): Decision {
+  const { spec, instance } = child;
   const current = instance && roster.needed.get(instance.id);
-  const decision = maySpawn(roster) ? replaced(next, { spec, instance: current, generation: generation + 1 }, now) : undefined;
-  if (decision) return [decision[0], [...effects, ...decision[1]]];
-  // Its view stays, for whoever wants to know why it is not there; needed again, it is tried again.
-  return [instance ? { ...next, needed: withoutKey(next.needed, instance.id) } : next, effects];
-}
-
-/** Everybody stops, the last started first. */
-export function stopping(roster: Roster): Decision {
-  return [roster, [...roster.alive.keys()].reverse().map((id) => ({ type: 'stop', id: id as ChildId }))];
-}
-
-/** One decision after the other. */
-export function sequence(roster: Roster, ...steps: readonly ((roster: Roster) => Decision)[]): Decision {
-  const effects: Effect[] = [];
-  let next = roster;
-  for (const step of steps) {
-    const [changed, more] = step(next);
-    next = changed;
-    effects.push(...more);
+  const again = { spec, instance: current, generation: successorOf(roster, child), awake: child.awake };
+  const decision = maySpawn(roster) ? withinBudget(roster, again, monotonic) : undefined;
+  if (decision && isSuccessor) {
+    return [{ ...decision[0], successors: new Map(decision[0].successors).set(spec.name, childId(again)) }, decision[1]];
   }
-  return [next, effects];
+  if (decision) return decision;
+  // Its view stays, for whoever wants to know why it is not there; needed again, it is tried again.
+  return [instance ? { ...roster, needed: withoutKey(roster.needed, instance.id) } : roster, []];
 }
 
-const childId = (child: Child): ChildId => `${idOf(child)}#${child.generation}`;
-
-const viewOf = ({ backends, instances }: World, { spec, instance }: Target): BackendView | undefined =>
-  instance ? instances.get(instance.id) : backends.get(spec.name);
-
-/** The child of an instance; there is never more than one. */
-function childOf({ alive }: Roster, instance: string): Child | undefined {
-  for (const child of alive.values()) if (child.instance?.id === instance) return child;
-  return undefined;
-}
-
-const maySpawn = ({ world: { phase } }: Roster): boolean => phase === 'booting' || phase === 'running';
-
-/** A child that takes the place of one that crashed; undefined when the budget is spent. */
-function replaced(roster: Roster, child: Child, now: number): Decision | undefined {
-  const id = idOf(child);
-  const times = spendRestart(roster.respawns.get(id) ?? [], now, RESPAWN_BUDGET);
-  return times && spawned({ ...roster, respawns: new Map(roster.respawns).set(id, times) }, child);
-}
-
-/** An instance leaves no trace. */
-function forgotten(roster: Roster, id: string): Roster {
-  const { world, needed, respawns } = roster;
-  if (!world.instances.has(id) && !needed.has(id) && !respawns.has(id)) return roster;
-  return {
-    ...roster,
-    world: world.instances.has(id) ? { ...world, instances: withoutKey(world.instances, id) } : world,
-    needed: withoutKey(needed, id),
-    respawns: withoutKey(respawns, id),
-  };
-}
-
-const without = (ids: readonly string[], id: string): readonly string[] => ids.filter((other) => other !== id);
-
-function withoutKey<Value>(map: ReadonlyMap<string, Value>, key: string): ReadonlyMap<string, Value> {
-  const left = new Map(map);
-  left.delete(key);
-  return left;
-}
-
-function removed(roster: Roster, id: string): Roster {
-  const alive = withoutKey(roster.alive, id);
-  return { ...roster, alive, waiting: without(roster.waiting, id), launching: without(roster.launching, id) };
-}
-
-/** The World with one view replaced; the order of the backends stays, and their map as well when an instance changes. */
-function withView(world: World, view: BackendView | InstanceView): World {
-  const instance = 'instance' in view ? view : undefined;
-  const known = instance ? world.instances.get(instance.instance.id) : world.backends.get(view.name);
-  // A late snapshot of an old generation must not overwrite the view of the new one.
-  if (known && known.generation > view.generation) return world;
-  if (instance) return { ...world, instances: new Map(world.instances).set(instance.instance.id, instance) };
-  return { ...world, backends: new Map(world.backends).set(view.name, view) };
+/** Everybody stops, the last started first; nobody before those that depend on it. */
+export function stopping(roster: Roster): Decision {
+  const dependants = (name: string) => [...roster.alive.values()].some(({ spec }) => spec.dependsOn.includes(name));
+  const free = [...roster.alive].filter(([, { spec }]) => !dependants(spec.name));
+  return [{ ...roster, heirs: new Map() }, free.reverse().map(([id]) => ({ type: 'stop', id: id as ChildId }))];
 }
 
 function bug(child: Child, thrown: unknown): OnemcpError {

@@ -60,7 +60,7 @@ export function createViewOf(naming: Naming): (world: World) => View {
       byBackend = new Map();
       exposedOf.set(items, byBackend);
     }
-    const key = `${kind} ${backend.name}`;
+    const key = `${kind} ${backend.namespace} ${backend.name}`;
     let exposed = byBackend.get(key);
     if (!exposed) {
       exposed = exposeAll(backend, kind, naming);
@@ -71,7 +71,7 @@ export function createViewOf(naming: Naming): (world: World) => View {
 
   const listOf = (backends: readonly BackendView[], kind: Kind): ListView => {
     const sources = backends.map((backend) => backend.items[kind]);
-    const names = backends.map((backend) => backend.name).join(' ');
+    const names = backends.map(({ name, namespace }) => `${namespace}/${name}`).join(' ');
     const known = seen.get(kind);
     if (known && known.names === names && known.sources.every((source, index) => source === sources[index])) return known.list;
     const routes = new Map<string, Route>();

@@ -1,4 +1,4 @@
-import type { BackendView, InstanceView, World } from '../world.ts';
+import type { BackendView, InstanceView, Successor, World } from '../world.ts';
 
 export type HealthLevel = 'healthy' | 'degraded' | 'unhealthy';
 
@@ -22,6 +22,16 @@ export interface ServerHealth {
   readonly name: string;
   readonly status: BackendView['state'] | 'disabled';
   readonly healthy: boolean;
+  /** Stopped until a request needs it. */
+  readonly asleep?: true;
+  /** Requests wait, by wish of an operator: until then (ISO 8601), or until it is resumed. */
+  readonly drained?: string | true;
+  /** Servers it depends on that are not connected. */
+  readonly waitsFor?: readonly string[];
+  /** Its new version, while that is not connected and the old one serves. */
+  readonly successor?: SuccessorHealth;
+  /** ISO 8601: when its lists were read, while they are those of an earlier run. */
+  readonly listsFrom?: string;
   readonly tags?: readonly string[];
   readonly critical?: true;
   /** ISO 8601. */
@@ -39,6 +49,14 @@ export interface ServerHealth {
   readonly notes?: readonly string[];
   /** Its further connections, when it has any. */
   readonly instances?: readonly InstanceHealth[];
+}
+
+export interface SuccessorHealth {
+  readonly status: BackendView['state'];
+  readonly generation: number;
+  readonly lastError?: string;
+  /** ISO 8601. */
+  readonly nextRetry?: string;
 }
 
 /** A connection to a server besides its first. Which there are depends on who is there: it says nothing of the server. */
@@ -83,11 +101,14 @@ export interface Health {
  */
 export function healthLevel({ phase, backends }: World): HealthLevel {
   const views = [...backends.values()];
-  const down = views.filter((view) => view.state !== 'connected');
+  const down = views.filter((view) => !isUsable(view));
   if (down.some(({ critical }) => critical)) return 'unhealthy';
   if (views.length > 0 && down.length === views.length) return 'unhealthy';
   return down.length > 0 || (phase !== 'running' && phase !== 'booting') ? 'degraded' : 'healthy';
 }
+
+/** It serves, or will as soon as somebody asks it. */
+export const isUsable = ({ state, asleep, held }: BackendView): boolean => (state === 'connected' || asleep) && !held;
 
 /** Ready: configuration loaded, listening, not draining. */
 export const isReady = ({ phase, config }: World): boolean => config.loaded && phase === 'running';
@@ -104,7 +125,7 @@ export function health(world: World, vitals: Vitals): Health {
     ...views.map((view) => serverHealth(view, [...view.notes, ...(vitals.hidden?.get(view.name) ?? [])], instances.get(view.name))),
     ...disabled,
   ];
-  const healthy = views.filter(({ state }) => state === 'connected').length;
+  const healthy = views.filter(isUsable).length;
   return {
     status: healthLevel(world),
     phase: world.phase,
@@ -137,7 +158,12 @@ function serverHealth(view: BackendView, notes: readonly string[], instances: re
   return {
     name,
     status: state,
-    healthy: connected,
+    healthy: isUsable(view),
+    ...(view.asleep && { asleep: true as const }),
+    ...(view.held && { drained: view.held.until === undefined ? true : iso(view.held.until) }),
+    ...(view.waitsFor.length > 0 && { waitsFor: view.waitsFor }),
+    ...(view.next && { successor: successorHealth(view.next) }),
+    ...(view.remembered !== undefined && { listsFrom: iso(view.remembered) }),
     tags,
     ...(view.critical && { critical: true as const }),
     since: iso(since),
@@ -151,6 +177,13 @@ function serverHealth(view: BackendView, notes: readonly string[], instances: re
     ...(instances && { instances }),
   };
 }
+
+const successorHealth = ({ state, generation, lastError, retryAt }: Successor): SuccessorHealth => ({
+  status: state,
+  generation,
+  ...(lastError && { lastError: lastError.message }),
+  ...(retryAt !== undefined && { nextRetry: iso(retryAt) }),
+});
 
 function instancesByBackend({ instances }: World): ReadonlyMap<string, readonly InstanceHealth[]> {
   const found = new Map<string, InstanceHealth[]>();

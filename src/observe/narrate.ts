@@ -11,8 +11,12 @@ export function narrate(world$: Observable<World>, log: Log): Subscription {
       const known = before.backends.get(view.name);
       if (known === view) continue;
       if (known?.state !== view.state) narrateState(view.name, view, known, log);
+      if (known) narrateChanges(view, known, log);
       if (known?.notes !== view.notes)
         for (const note of view.notes.slice(0, 20)) log('warn', 'backend.note', { message: `${view.name}: ${note}`, backend: view.name });
+    }
+    for (const name of before.backends.keys()) {
+      if (!after.backends.has(name)) log('info', 'backend.removed', { message: `${name}: removed from the configuration`, backend: name });
     }
     if (before.instances !== after.instances) narrateInstances(before, after, log);
   });
@@ -25,6 +29,29 @@ function narrateInstances({ instances: before }: World, { instances: after }: Wo
     if (known?.state !== view.state) narrateState(id, view, known, log);
   }
   for (const [id, view] of before) if (!after.has(id)) narrateState(id, { ...view, state: 'stopped' }, view, log);
+}
+
+/** What happens to a backend besides the states of its connection. */
+function narrateChanges(view: BackendView, known: BackendView, log: Log): void {
+  const backend = { backend: view.name };
+  const { next, held, waitsFor, generation } = view;
+  if (waitsFor.length > 0 && waitsFor.join() !== known.waitsFor.join()) {
+    log('info', 'backend.waits', { message: `${view.name}: waits for ${waitsFor.map((name) => `"${name}"`).join(', ')}`, ...backend });
+  }
+  if (held && !known.held) log('info', 'backend.held', { message: `${view.name}: drained, requests wait`, ...backend });
+  if (!held && known.held) log('info', 'backend.resumed', { message: `${view.name}: resumed`, ...backend });
+  if (next && next.lastError !== known.next?.lastError && next.lastError) {
+    const message = `${view.name}: its new version does not come up, the old one keeps serving: ${next.lastError.message}`;
+    log('error', 'backend.successor_failed', { message, ...backend, generation: next.generation });
+  }
+  if (known.next && generation === known.next.generation) {
+    log('info', 'backend.replaced', {
+      message: `${view.name}: its new version serves now`,
+      ...backend,
+      generation,
+      pid: view.session?.pid,
+    });
+  }
 }
 
 function narratePhase({ phase }: World, log: Log): void {
@@ -48,6 +75,10 @@ function narrateState(name: string, view: BackendView | InstanceView, known: Bac
   } else if (state === 'retrying') {
     const delay = view.retryAt === undefined ? 0 : view.retryAt - view.since;
     log('warn', 'backend.retrying', { message: `${name}: next start in ${(delay / 1000).toFixed(1)} s (failure ${failures})`, ...backend });
+  } else if (state === 'failed') {
+    const next =
+      view.retryAt === undefined ? 'not tried again by itself' : `tried again in ${Math.round((view.retryAt - view.since) / 1000)} s`;
+    log('error', 'backend.failed', { message: `${name}: failed, ${next} (failure ${failures})`, ...backend, code: lastError?.code });
   } else {
     log('debug', `backend.${state}`, { message: `${name}: ${state}`, ...backend });
   }

@@ -34,7 +34,7 @@ async function runSystem(spec: StdioBackendSpec, declared: (Instance | undefined
   const system = createSystem({
     config,
     io,
-    ports: { now: Date.now, random: () => 0.5 },
+    ports: { now: Date.now, monotonic: () => performance.now(), random: () => 0.5 },
     clientInfo: { name: 'test', version: '1' },
     settle: () => Promise.resolve(),
     declare: (_, instance) => {

@@ -88,6 +88,7 @@ const SETTINGS: Json = {
   batch: { quiet: '5ms', max: '20ms' },
   refresh: { interval: '5ms' },
   restart: { initial: '20ms', max: '50ms' },
+  probe: { initial: '50ms', max: '100ms' },
   stop: { stdin: '1s', term: '1s' },
 };
 

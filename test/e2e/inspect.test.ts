@@ -46,13 +46,22 @@ it.skipIf(!chromium)('the page shows every machine live: a killed backend goes c
   await page.waitForSelector('#chart [data-path="connected"].on');
   expect(await page.locator('#chart .box').evaluateAll((boxes) => boxes.map((box) => box.getAttribute('data-path')))).toEqual([
     'idle',
+    'idle.queued',
+    'idle.asleep',
+    'idle.closing',
     'starting',
     'connected',
     'error',
     'retrying',
     'retrying.delayed',
     'retrying.due',
+    'failed',
+    'failed.open',
+    'failed.due',
+    'failed.down',
     'stopping',
+    'stopping.finishing',
+    'stopping.closing',
     'stopped',
   ]);
 

@@ -231,6 +231,7 @@ describe('the history', () => {
       'connected',
       'error',
       'retrying',
+      'failed',
       'stopping',
       'stopped',
     ]);

@@ -52,8 +52,8 @@ export function inspected(specs: readonly BackendSpec[], inspection: Inspection,
       input: {
         backends: specs,
         config: { ...CONFIG_VIEW, serverCount: specs.length },
-        limits: limitsWith({ 'restart.initial': 1, 'restart.max': 2, ...limits }),
-        ports: { now: Date.now, random: () => 0.5 },
+        limits: limitsWith({ 'restart.initial': 1, 'restart.max': 2, 'restart.failures': 1_000_000, ...limits }),
+        ports: { now: Date.now, monotonic: () => performance.now(), random: () => 0.5 },
       },
     },
   );

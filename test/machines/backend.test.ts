@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createActor, initialTransition, SimulatedClock, type SnapshotFrom, transition } from 'xstate';
 import { getShortestPaths } from 'xstate/graph';
-import { asOnemcpError } from '../../src/errors.ts';
+import { asOnemcpError, OnemcpError } from '../../src/errors.ts';
 import { limitsWith } from '../../src/limits.ts';
 import { type BackendInput, backendMachine, backendView } from '../../src/machines/backend.ts';
 import { fakeSession, flush, tool } from '../support/fakeWorld.ts';
@@ -17,7 +17,7 @@ const input = (patch: Partial<BackendInput> = {}): BackendInput => ({
   spec: specOf('a'),
   generation: 0,
   limits: limitsWith(),
-  ports: { now: () => 1_000, random: () => 0.5 },
+  ports: { now: () => 1_000, monotonic: () => 1_000, random: () => 0.5 },
   ...patch,
 });
 
@@ -30,27 +30,40 @@ const EVENTS: Readonly<Record<string, object>> = {
   'open succeeds': { type: 'xstate.done.actor.0.backend.starting', output: opened({ tools: [tool('t')] }) },
   'open fails': { type: 'xstate.error.actor.0.backend.starting', error: exit('a') },
   'startTimeout passes': { type: 'xstate.after.startTimeout.backend.starting' },
-  'live fails': { type: 'xstate.error.actor.0.backend.connected', error: new TypeError('live') },
+  'live fails': { type: 'xstate.error.actor.live', error: new TypeError('live') },
   'resetAfter passes': { type: 'xstate.after.resetAfter.backend.connected' },
   'close is done': { type: 'xstate.done.actor.0.backend.error', output: undefined },
   'close fails': { type: 'xstate.error.actor.0.backend.error', error: new Error('close') },
   'retryDelay passes': { type: 'xstate.after.retryDelay.backend.retrying.delayed' },
-  'last close is done': { type: 'xstate.done.actor.0.backend.stopping', output: undefined },
-  'last close fails': { type: 'xstate.error.actor.0.backend.stopping', error: new Error('close') },
+  'probeDelay passes': { type: 'xstate.after.retryDelay.backend.failed.open' },
+  'last close is done': { type: 'xstate.done.actor.0.backend.stopping.closing', output: undefined },
+  'last close fails': { type: 'xstate.error.actor.0.backend.stopping.closing', error: new Error('close') },
+  WAKE: { type: 'WAKE' },
+  HIBERNATE: { type: 'HIBERNATE' },
+  RETIRE: { type: 'RETIRE' },
+  RECYCLE: { type: 'RECYCLE', error: exit('a') },
+  RETAG: { type: 'RETAG', spec: specOf('a', { tags: ['new'] }) },
+  'CLOSED for good': { type: 'CLOSED', error: new OnemcpError('unsupported_version', 'no', { server: 'a', retryable: false }) },
+  'requests are finished': { type: 'xstate.done.actor.0.backend.stopping.finishing', output: undefined },
+  'finishTimeout passes': { type: 'xstate.after.finishTimeout.backend.stopping.finishing' },
+  'sleep begins': { type: 'xstate.done.actor.0.backend.idle.closing', output: undefined },
 };
 const nameOf = (event: { type: string }): string =>
-  Object.keys(EVENTS).find((name) => (EVENTS[name] as Event).type === event.type) ?? event.type;
+  Object.keys(EVENTS).find((name) => EVENTS[name] === event) ??
+  Object.keys(EVENTS).find((name) => (EVENTS[name] as Event).type === event.type) ??
+  event.type;
 const stateOf = ({ value }: Pick<Snapshot, 'value'>): string =>
   typeof value === 'string' ? value : Object.entries(value).flat().join('.');
+const isDown = (snapshot: Snapshot) => snapshot.matches({ failed: 'down' });
 
 /** The promises every state keeps. */
 function expectSound(snapshot: Snapshot, before?: Snapshot): void {
   const view = backendView(snapshot);
   expect(view.state === 'connected').toBe(view.session !== undefined);
-  expect(view.retryAt !== undefined).toBe(view.state === 'retrying');
-  if (['connected', 'error', 'retrying'].includes(view.state)) expect(view.settled).toBe(true);
-  if (view.state === 'error' || view.state === 'retrying') expect(view.lastError?.data?.server).toBe('a');
-  if (['idle', 'starting', 'retrying', 'stopped'].includes(view.state)) expect(snapshot.context.session).toBeUndefined();
+  expect(view.retryAt !== undefined).toBe(view.state === 'retrying' || (view.state === 'failed' && !isDown(snapshot)));
+  if (['connected', 'error', 'retrying', 'failed'].includes(view.state)) expect(view.settled).toBe(true);
+  if (['error', 'retrying', 'failed'].includes(view.state)) expect(view.lastError?.data?.server).toBe('a');
+  if (['starting', 'retrying', 'failed', 'stopped'].includes(view.state)) expect(snapshot.context.session).toBeUndefined();
   if (before) {
     expect(view.settled || !before.context.settled).toBe(true);
     expect(view.connects).toBeGreaterThanOrEqual(before.context.connects);
@@ -68,6 +81,7 @@ describe('every path of the backend machine', () => {
         snapshot.context.session !== undefined,
         snapshot.context.connects > 0,
         snapshot.context.failures > 0,
+        snapshot.context.verdict,
       ]),
   });
   const titled = paths.map(({ steps }) => {
@@ -171,7 +185,7 @@ function createBackend({ random = (): number => 0.5, closesAtOnce = true, patch 
   const io = fakeIo({ closesAtOnce });
   const actor = createActor(backendMachine.provide({ actors: io.actors as never }), {
     clock,
-    input: input({ ports: { now: () => clock.now(), random }, ...patch }),
+    input: input({ ports: { now: () => clock.now(), monotonic: () => clock.now(), random }, ...patch }),
   });
   actor.start();
   const view = () => backendView(actor.getSnapshot());
@@ -197,8 +211,8 @@ function createBackend({ random = (): number => 0.5, closesAtOnce = true, patch 
 }
 
 describe('the restarts of a backend', () => {
-  it(verifies(['backoff', 'J136'], 'wait 500 ms × 2ⁿ times chance, at most 30 s'), async () => {
-    const backend = createBackend();
+  it(verifies(['backoff', 'J136'], 'wait 500 ms × 2ⁿ and up to as much again by chance, at most 30 s'), async () => {
+    const backend = createBackend({ patch: { limits: limitsWith({ 'restart.failures': 100 }) } });
     const delays: number[] = [];
     for (let n = 0; n < 9; n++) {
       const delay = await backend.fail();
@@ -208,7 +222,7 @@ describe('the restarts of a backend', () => {
       backend.clock.increment(1);
       expect(backend.due()).toBe(true);
     }
-    expect(delays).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000]);
+    expect(delays).toEqual([750, 1_500, 3_000, 6_000, 12_000, 22_500, 22_500, 22_500, 22_500]);
     expect([backend.view().failures, backend.io.opening.length]).toEqual([9, 9]);
   });
 
@@ -220,7 +234,7 @@ describe('the restarts of a backend', () => {
       delays.push(await backend.fail());
       backend.clock.increment(30_000);
     }
-    expect(delays).toEqual([0, 999, 500]);
+    expect(delays).toEqual([500, 1_999, 2_500]);
   });
 
   it(verifies(['backoff', 'J136'], 'begin anew after 60 s of good running, and not a moment before'), async () => {
@@ -236,7 +250,7 @@ describe('the restarts of a backend', () => {
       await flush();
       return (backend.view().retryAt as number) - backend.clock.now();
     };
-    expect([await delayAfter(59_999), await delayAfter(60_000)]).toEqual([4_000, 250]);
+    expect([await delayAfter(59_999), await delayAfter(60_000)]).toEqual([12_000, 750]);
   });
 
   it('wait until nothing of the last run is left', async () => {
@@ -255,7 +269,7 @@ describe('the restarts of a backend', () => {
 
 describe('a start', () => {
   it(verifies('start-timeout', 'that takes longer than startTimeout is given up: aborted, named, tried again'), async () => {
-    const backend = createBackend({ patch: { spec: specOf('a', { startTimeout: 7_000 }) } });
+    const backend = createBackend({ patch: { spec: specOf('a', { startTimeout: 7_000, installTimeout: 7_000 }) } });
     backend.actor.send({ type: 'START' });
     backend.clock.increment(6_999);
     expect([backend.view().state, backend.view().settled]).toEqual(['starting', false]);

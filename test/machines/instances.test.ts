@@ -1,27 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { BackendSpec } from '../../src/config/config.ts';
 import { backendMachine } from '../../src/machines/backend.ts';
-import {
-  type Child,
-  type ChildId,
-  crashed,
-  type Decision,
-  type Effect,
-  ended,
-  granted,
-  needed,
-  observed,
-  RESPAWN_BUDGET,
-  type Roster,
-  released,
-  sequence,
-  spawned,
-  stopping,
-} from '../../src/machines/supervision.ts';
-import type { BackendState, Instance, InstanceView, Phase } from '../../src/world.ts';
+import { needed as neededAt, released } from '../../src/machines/instances.ts';
+import { RESPAWN_BUDGET } from '../../src/machines/respawn.ts';
+import { type Child, type ChildId, type Decision, type Effect, type Roster, sequence, spawned } from '../../src/machines/roster.ts';
+import { crashed as crashedAt, ended, granted, observed as observedAt, type Signs, stopping } from '../../src/machines/supervision.ts';
+import type { BackendState, BackendView, Instance, InstanceView, Phase } from '../../src/world.ts';
 import { deferred, fakeSession, flush, viewOf, worldOf } from '../support/fakeWorld.ts';
-import { createRoot, exit, fakeIo, instanceOf, opened, specOf } from '../support/machines.ts';
+import { createRoot, emptyRoster, exit, fakeIo, instanceOf, opened, specOf } from '../support/machines.ts';
 import { verifies } from '../support/verifies.ts';
+
+const crashed = (roster: Roster, id: ChildId, thrown: unknown, now: number) => crashedAt(roster, id, thrown, { now, monotonic: now });
+const observed = (roster: Roster, id: ChildId, view: BackendView, signs: Signs) => observedAt(roster, id, view, signs, 0);
+const needed = (roster: Roster, of: BackendSpec, instance: Instance, now: number) =>
+  neededAt(roster, of, instance, { now, monotonic: now });
 
 const K = instanceOf('a', 'k');
 const spec = specOf('a');
@@ -33,7 +26,7 @@ const shown = (instance: Instance, patch: Parameters<typeof viewOf>[1] = {}): In
 /** A roster with the backend `a`, and instances of it. */
 function rosterOf({ phase = 'running' as Phase, views = [] as readonly InstanceView[], ...patch }: Partial<Roster> & Options = {}): Roster {
   const world = { ...worldOf([viewOf('a')], { phase }), instances: new Map(views.map((view) => [view.instance.id, view])) };
-  return { world, alive: new Map(), waiting: [], launching: [], respawns: new Map(), needed: new Map(), ...patch };
+  return { ...emptyRoster(world), ...patch };
 }
 interface Options {
   readonly phase?: Phase;

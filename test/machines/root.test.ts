@@ -2,7 +2,7 @@ import { throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { type AnyActorLogic, type AnyActorScope, createMachine, fromCallback, fromObservable, fromPromise, fromTransition } from 'xstate';
 import { backendMachine } from '../../src/machines/backend.ts';
-import { RESPAWN_BUDGET } from '../../src/machines/supervision.ts';
+import { RESPAWN_BUDGET } from '../../src/machines/respawn.ts';
 import { deferred, fakeSession, flush, tool } from '../support/fakeWorld.ts';
 import { createRoot, exit, fakeIo, opened } from '../support/machines.ts';
 import { verifies } from '../support/verifies.ts';
@@ -81,7 +81,7 @@ describe('starting', () => {
       await flush();
       const began: number[] = [];
       let known = root.io.opening.length;
-      for (let ms = 0; ms <= 500; ms += 10) {
+      for (let ms = 0; ms <= 1_000; ms += 10) {
         root.clock.increment(10);
         expect(root.inState('starting').length).toBeLessThanOrEqual(8);
         for (let asked = -1; asked !== root.io.opening.length; ) {
@@ -104,7 +104,7 @@ describe('starting', () => {
     const before = root.view('b');
     await lose(root, 'a');
     expect([root.state('a'), root.view('b') === before]).toEqual(['retrying', true]);
-    root.clock.increment(250);
+    root.clock.increment(750);
     root.io.openOf('a').resolve(opened());
     await flush();
     expect(root.view('a')).toMatchObject({ state: 'connected', connects: 2, generation: 0 });
@@ -362,7 +362,13 @@ describe('a throw', () => {
       'in a guard',
       'respawned',
       machineOf('idle', {
-        on: { START: { target: 'starting', guard: onlyFor('bad', boom, () => true) }, STOP: 'stopping' },
+        initial: 'queued',
+        states: {
+          asleep: {},
+          closing: {},
+          queued: { tags: 'waiting', on: { START: { target: '#backend.starting', guard: onlyFor('bad', boom, () => true) } } },
+        },
+        on: { STOP: 'stopping' },
       }),
     ],
     [

@@ -1,35 +1,29 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { RESPAWN_BUDGET } from '../../src/machines/respawn.ts';
+import { type Child, type ChildId, type Decision, type Roster, sequence, spawned } from '../../src/machines/roster.ts';
 import {
-  type Child,
-  type ChildId,
-  crashed,
-  type Decision,
+  crashed as crashedAt,
   ended,
   granted,
-  observed,
-  RESPAWN_BUDGET,
-  type Roster,
-  sequence,
+  observed as observedAt,
+  type Signs,
   slotExpired,
-  spawned,
   stopping,
 } from '../../src/machines/supervision.ts';
 import type { BackendView, Phase } from '../../src/world.ts';
 import { fakeSession, viewOf, worldOf } from '../support/fakeWorld.ts';
-import { specOf } from '../support/machines.ts';
+import { emptyRoster, specOf } from '../support/machines.ts';
 import { verifies } from '../support/verifies.ts';
+
+const crashed = (roster: Roster, id: ChildId, thrown: unknown, now: number) => crashedAt(roster, id, thrown, { now, monotonic: now });
+const observed = (roster: Roster, id: ChildId, view: BackendView, signs: Signs) => observedAt(roster, id, view, signs, 0);
 
 const child = (name: string, generation = 0): Child => ({ spec: specOf(name), generation });
 const rosterOf = (patch: Partial<Roster> & { phase?: Phase; views?: readonly BackendView[] } = {}): Roster => {
   const { phase = 'running', views = [], ...rest } = patch;
   return {
-    world: worldOf(views, { phase }),
-    alive: new Map(),
-    waiting: [],
-    launching: [],
-    respawns: new Map(),
-    needed: new Map(),
+    ...emptyRoster(worldOf(views, { phase })),
     ...rest,
   };
 };

@@ -10,10 +10,21 @@ import {
   idOf,
   type Opened,
   type ToClose,
+  type ToFinish,
   type ToOpen,
 } from '../../src/machines/backend.ts';
 import { rootMachine } from '../../src/machines/root.ts';
-import { type BackendSession, type BackendView, type Instance, type InstanceView, type Items, NO_ITEMS } from '../../src/world.ts';
+import type { Roster } from '../../src/machines/roster.ts';
+import {
+  type BackendSession,
+  type BackendView,
+  type Instance,
+  type InstanceView,
+  type Items,
+  NO_ITEMS,
+  type Remembered,
+  type World,
+} from '../../src/world.ts';
 import { deferred, fakeSession } from './fakeWorld.ts';
 import { BASE_SPEC, CONFIG_VIEW } from './specs.ts';
 
@@ -71,6 +82,7 @@ export interface Closing {
 export function fakeIo({ closesAtOnce = true }: { closesAtOnce?: boolean } = {}) {
   const opening: Opening[] = [];
   const closing: Closing[] = [];
+  const finishing: { session: BackendSession; signal: AbortSignal; resolve: () => void }[] = [];
   const living = new Map<string, (event: BackendEvent) => void>();
   const order: string[] = [];
 
@@ -86,6 +98,12 @@ export function fakeIo({ closesAtOnce = true }: { closesAtOnce?: boolean } = {})
     living.set(name, sendBack);
     return () => void living.delete(name);
   });
+  const finish = fromPromise<void, ToFinish>(({ input: { session }, signal }) => {
+    if (!session || session.inFlight === 0) return Promise.resolve();
+    const { promise, resolve } = deferred<void>();
+    finishing.push({ session, signal, resolve });
+    return promise;
+  });
   const close = fromPromise<void, ToClose>(({ input: { id: name, session }, signal }) => {
     order.push(`close ${name}`);
     if (closesAtOnce) return Promise.resolve();
@@ -99,7 +117,9 @@ export function fakeIo({ closesAtOnce = true }: { closesAtOnce?: boolean } = {})
     /** Everything `open` was ever asked for. */
     opening,
     closing,
-    actors: { open, live, close },
+    /** Sessions that wait for their requests in flight. */
+    finishing,
+    actors: { open, live, finish, close },
     /** The newest `open` of a backend. */
     openOf(name: string): Opening {
       const found = opening.findLast((one) => one.name === name);
@@ -116,6 +136,23 @@ export function fakeIo({ closesAtOnce = true }: { closesAtOnce?: boolean } = {})
   };
 }
 
+/** A roster with nobody in it. */
+export const emptyRoster = (world: World): Roster => ({
+  world,
+  strategy: 'one_for_one',
+  specs: new Map(),
+  alive: new Map(),
+  waiting: [],
+  launching: [],
+  respawns: new Map(),
+  needed: new Map(),
+  leaving: new Set(),
+  successors: new Map(),
+  heirs: new Map(),
+  stopped: new Set(),
+  held: new Map(),
+});
+
 /** What the clock says at the start; a real one never says 0. */
 const EPOCH = 1_000_000;
 
@@ -128,6 +165,8 @@ export interface RootOptions {
   readonly backend?: typeof backendMachine;
   readonly settle?: (signal: AbortSignal) => Promise<void>;
   readonly io?: ReturnType<typeof fakeIo>;
+  readonly remembered?: (spec: BackendSpec) => Remembered | undefined;
+  readonly strategy?: 'one_for_one' | 'rest_for_one';
 }
 
 /** The root over fake backends. */
@@ -155,7 +194,9 @@ export function createRoot(specs: readonly (string | BackendSpec)[], options: Ro
         backends: specs.map((spec) => (typeof spec === 'string' ? specOf(spec) : spec)),
         config: { ...CONFIG_VIEW, serverCount: specs.length },
         limits: limitsWith(options.limits),
-        ports: { now: options.now ?? (() => clock.now()), random: options.random ?? (() => 0.5) },
+        ports: { now: options.now ?? (() => clock.now()), monotonic: () => clock.now(), random: options.random ?? (() => 0.5) },
+        remembered: options.remembered,
+        strategy: options.strategy,
       },
     },
   );
