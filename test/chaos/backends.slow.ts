@@ -9,7 +9,7 @@ import { STORMS } from './faults/storms.ts';
 import { STREAM } from './faults/stream.ts';
 import { family } from './harness/family.ts';
 
-const OPTIONS = { compare: true, lasts: 2500 };
+const OPTIONS = { compare: true, lasts: 2000 };
 
 family('start', START, OPTIONS);
 family('lists', LISTS, OPTIONS);

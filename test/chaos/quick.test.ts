@@ -17,7 +17,7 @@ family(
     ...pick(LISTS, 'bad-schemas'),
     ...pick(STREAM, 'garbage-stdout', 'deep-json'),
     ...pick(ANSWERS, 'dup-response'),
-    ...pick(CRASH, 'exit-mid-call', 'leak-secret'),
+    ...pick(CRASH, 'exit-mid-call', 'close-stdout'),
     ...pick(LIFECYCLE, 'kill9 fork-grandchild'),
     ...pick(HTTP, 'http-reset'),
   ],

@@ -38,7 +38,7 @@ export const ANSWERS: readonly Fault[] = [
   odd('error-without-message', 'error'),
   odd('error-as-text', 'error'),
   odd('odd-error', 'error'),
-  odd('result-and-error', 'either'),
+  { name: 'result-and-error', backend: fixture('result-and-error'), call: { gives: 'either', relayed: true }, after: 'usable' },
   odd('wrong-jsonrpc', 'either'),
   odd('number-content', 'either'),
   odd('text-result', 'either'),

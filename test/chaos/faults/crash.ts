@@ -1,6 +1,7 @@
 /** Backends that end, stop, or stop listening while a call is with them, and one that tells a secret. */
 import { fixture } from '../../e2e/gateway.ts';
 import type { Fault, Trial } from '../harness/fault.ts';
+import type { Reply } from '../harness/judge.ts';
 import { counted, starts } from './count.ts';
 
 const SECRET = 'hunter2-very-secret-token';
@@ -42,8 +43,14 @@ export const CRASH: readonly Fault[] = [
   crash('deaf-and-flooded', fixture('deaf'), /did not answer/, {
     call: { gives: 'error', says: /did not answer/ },
     recovers: 8000,
+    gateway: { message: { queueBytes: '4MiB' } },
     async steps(trial) {
-      const replies = await Promise.all(Array.from({ length: 24 }, () => trial.call('odd__echo', { text: MEGABYTE })));
+      const calls: Promise<Reply>[] = [];
+      for (let i = 0; i < 8; i++) {
+        calls.push(trial.call('odd__echo', { text: MEGABYTE }));
+        await trial.sleep(100);
+      }
+      const replies = await Promise.all(calls);
       const slow = Math.max(...replies.map(({ took }) => took));
       trial.check('answer', slow <= 4000, `a call took ${slow.toFixed(0)} ms`);
       const mute = replies.find(({ kind, text }) => kind !== 'result' && !/\bodd\b/.test(text));
@@ -104,7 +111,7 @@ export const CRASH: readonly Fault[] = [
   {
     name: 'leak-secret',
     backend: fixture('leaks-secret', { CHAOS_SECRET: SECRET }),
-    call: { gives: 'error', says: /\*\*\*/ },
+    call: { gives: 'error', says: /\*\*\*/, relayed: true },
     after: 'usable',
     async steps(trial) {
       const { text } = await trial.call('odd__boom');

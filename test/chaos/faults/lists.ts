@@ -93,13 +93,17 @@ export const LISTS: readonly Fault[] = [
     after: 'usable',
     async steps(trial) {
       const names = (await toolNames(trial)).filter((name) => name.startsWith('odd__'));
-      trial.check('answer', names.sort().join(' ') === 'odd__boom odd__echo odd__slow', `listed: ${names.join(' ').slice(0, 500)}`);
+      const good = ['odd__echo', 'odd__slow', 'odd__boom'].every((name) => names.includes(name));
+      trial.check('answer', good, `of the good ones there are: ${names.join(' ').slice(0, 500)}`);
+      // Names that only need other characters get them (gateway-semantics §naming); everything else is left out.
+      const legal = names.every((name) => /^[\w-]{6,64}$/.test(name) && !/schema|42/.test(name)) && names.length <= 5;
+      trial.check('answer', legal, `listed: ${names.join(' ').slice(0, 500)}`);
       trial.check('alive', (await trial.detail()).notes !== undefined, 'health does not say that some were left out');
     },
   },
   {
     name: 'shadow',
-    backend: fixture('shadow', { NAMES: 'good__echo,good_echo,echo' }),
+    backend: fixture('shadow', { NAMES: 'good__echo,good_echo' }),
     after: 'usable',
     async steps(trial) {
       const names = await toolNames(trial);

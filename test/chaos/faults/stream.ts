@@ -70,7 +70,7 @@ export const STREAM: readonly Fault[] = [
   }),
   notRestarted('ansi-injection', {
     backend: fixture('ansi-injection'),
-    call: { gives: 'error', says: /odd things/ },
+    call: { gives: 'error', says: /odd things/, relayed: true },
     after: 'usable',
     steps: noControlsAnywhere,
   }),

@@ -27,6 +27,8 @@ export interface Trial {
   readonly running: Running;
   readonly client: TestClient;
   readonly setup: Setup;
+  /** When the gateway began to listen, milliseconds of performance.now(). */
+  readonly began: number;
   /** What the client was told on its GET stream. */
   readonly notes: readonly Json[];
   call(tool: string, args?: Json): Promise<Reply>;

@@ -35,6 +35,7 @@ export async function runTrial(fault: Fault, { control, lasts }: TrialOptions): 
   const backend = typeof fault.backend === 'function' ? await fault.backend(setup) : fault.backend;
   const servers = { odd: backend, good: fixture('good'), ...fault.beside };
   const running = await startGateway(servers, { ...SHORT, ...fault.gateway }, ['--log-level', 'info']);
+  const began = performance.now();
   const before = memoryOf(running.pid).now;
   const complaints: [Column, string][] = [];
   const watching = watcher(running, complaints);
@@ -44,7 +45,7 @@ export async function runTrial(fault: Fault, { control, lasts }: TrialOptions): 
   if (cookie === 'nothing') complaints.push(['clean', 'the processes of the run have no mark']);
 
   const client = await connect(running.url);
-  const trial = await trialOf(running, client, setup, watching);
+  const trial: Trial = { ...(await trialOf(running, client, setup, watching)), began };
   const load = startLoad(async (text) => (await replyTo(client, 'good__echo', { text })).text);
   const enough = trial.sleep(lasts);
   const watch = startWatch(running.url, running.pid);
@@ -78,7 +79,7 @@ function watcher(running: Running, complaints: [Column, string][]): Watching {
   };
 }
 
-async function trialOf(running: Running, client: TestClient, setup: Setup, watching: Watching): Promise<Trial> {
+async function trialOf(running: Running, client: TestClient, setup: Setup, watching: Watching): Promise<Omit<Trial, 'began'>> {
   return {
     ...watching,
     running,
