@@ -1,4 +1,6 @@
 /** Every faulty backend beside a healthy one under load, in a real gateway (reference reliability-security §7). */
+import { describe } from 'vitest';
+import { verifies } from '../support/verifies.ts';
 import { ANSWERS } from './faults/answers.ts';
 import { CRASH } from './faults/crash.ts';
 import { HTTP } from './faults/http.ts';
@@ -11,11 +13,13 @@ import { family } from './harness/family.ts';
 
 const OPTIONS = { compare: true, lasts: 2000 };
 
-family('start', START, OPTIONS);
-family('lists', LISTS, OPTIONS);
-family('stream', STREAM, OPTIONS);
-family('storms', STORMS, OPTIONS);
-family('answers', ANSWERS, OPTIONS);
-family('crash', CRASH, OPTIONS);
-family('lifecycle', LIFECYCLE, OPTIONS);
-family('http', HTTP, OPTIONS);
+describe(verifies('faulty-backends', 'a faulty backend beside a healthy one'), () => {
+  family('start', START, OPTIONS);
+  family('lists', LISTS, OPTIONS);
+  family('stream', STREAM, OPTIONS);
+  family('storms', STORMS, OPTIONS);
+  family('answers', ANSWERS, OPTIONS);
+  family('crash', CRASH, OPTIONS);
+  family('lifecycle', LIFECYCLE, OPTIONS);
+  family('http', HTTP, OPTIONS);
+});

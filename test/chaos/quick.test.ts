@@ -1,4 +1,5 @@
 /** A dozen of the faults, quickly. All of them, compared with a run without a fault, are in backends.slow.ts. */
+import { verifies } from '../support/verifies.ts';
 import { ANSWERS } from './faults/answers.ts';
 import { CRASH } from './faults/crash.ts';
 import { HTTP } from './faults/http.ts';
@@ -11,7 +12,7 @@ import { pick } from './harness/fault.ts';
 
 // Other tests share the processors meanwhile: only the absolute bound on latencies counts.
 family(
-  'a dozen of the faults',
+  verifies('faulty-backends', 'a dozen faulty backends'),
   [
     ...pick(START, 'command-not-found', 'exit-on-initialize', 'init-error', 'flaky-start'),
     ...pick(LISTS, 'bad-schemas'),

@@ -8,7 +8,7 @@ import { tableOf } from './table.ts';
 import { runTrial } from './trial.ts';
 
 /** No fault at all. */
-export const CONTROL: Fault = { name: 'no fault', backend: fixture('good'), after: 'usable' };
+const CONTROL: Fault = { name: 'no fault', backend: fixture('good'), after: 'usable' };
 
 interface FamilyOptions {
   /** Compares the latencies with those of a run without a fault. Not where other tests share the processors. */
