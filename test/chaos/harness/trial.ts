@@ -91,11 +91,11 @@ async function trialOf(running: Running, client: TestClient, setup: Setup, watch
   };
 }
 
-/** Ends the gateway and counts what is left of the run; after `kill -9` the reaper is given the three seconds of R7. */
+/** Ends the gateway and counts what is left of the run, when the three seconds are over that R7 gives the reaper. */
 async function end(running: Running, cookie: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<Ending> {
   const began = performance.now();
   const code = await running.stop(signal);
   const took = performance.now() - began;
-  if (signal === 'SIGKILL') await until('nothing is left', () => marked(cookie).length === 0, 3000).catch(() => {});
+  await until('nothing is left', () => marked(cookie).length === 0, 3000).catch(() => {});
   return { signal, code, took, left: marked(cookie) };
 }
