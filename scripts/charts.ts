@@ -42,14 +42,20 @@ function arrowsOf(node: Node, deep = true): Arrow[] {
     .flatMap(({ eventType, target, source }) =>
       (target ?? []).map((to) => ({ from: (source as Node).key, event: label(String(eventType)), to: (to as Node).key })),
     );
-  const ownAlways = (node.always ?? []).flatMap(({ target }) =>
-    (target ?? []).map((to) => ({ from: node.key, event: 'none left', to: (to as Node).key })),
+  const ownAlways = (node.always ?? []).flatMap(({ target, guard }) =>
+    (target ?? []).map((to) => ({ from: node.key, event: words(guard), to: (to as Node).key })),
   );
   if (!deep) return [...own, ...ownAlways];
   const below = Object.values(node.states).flatMap((child) => arrowsOf(child));
   const isTop = node.parent === undefined;
   const siblings = new Set(Object.keys(node.states));
   return [...own, ...ownAlways, ...(isTop ? below : below.filter(({ from, to }) => !(siblings.has(from) && siblings.has(to))))];
+}
+
+/** `noneAlive` → `none alive`. */
+function words(guard: unknown): string {
+  const name = typeof guard === 'string' ? guard : String((guard as { type?: unknown } | undefined)?.type ?? 'always');
+  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
 /** `xstate.done.actor.0.backend.starting` → `open done`; `xstate.after.startTimeout.…` → `after startTimeout`. */

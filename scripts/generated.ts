@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { jsonSchema } from '../src/config/schema.ts';
 import { LIMITS } from '../src/limits.ts';
 import { backendMachine } from '../src/machines/backend.ts';
+import { configMachine } from '../src/machines/config.ts';
 import { rootMachine } from '../src/machines/root.ts';
 import { mermaid } from './charts.ts';
 import { notices } from './notices.ts';
@@ -18,7 +19,12 @@ export const generated: readonly Generated[] = [
   { file: 'config.schema.json', content: () => `${JSON.stringify(jsonSchema(), null, 2)}\n` },
   {
     file: 'ARCHITECTURE.md',
-    content: () => withSections('ARCHITECTURE.md', { backend: chart(mermaid(backendMachine)), root: chart(mermaid(rootMachine)) }),
+    content: () =>
+      withSections('ARCHITECTURE.md', {
+        backend: chart(mermaid(backendMachine)),
+        root: chart(mermaid(rootMachine)),
+        config: chart(mermaid(configMachine)),
+      }),
   },
   { file: 'README.md', content: () => withSections('README.md', { limits: limitsTable() }) },
   { file: 'THIRD-PARTY-NOTICES.md', content: notices },

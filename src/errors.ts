@@ -99,3 +99,12 @@ export function asOnemcpError(thrown: unknown): OnemcpError {
   if (thrown instanceof Error) return new OnemcpError('internal', thrown.message, undefined, thrown);
   return new OnemcpError('internal', String(thrown));
 }
+
+/**
+ * The last lines of stderr that an error of a program carries, redacted. They are its `cause`: operators see them, what goes
+ * to clients never does.
+ */
+export function stderrOf({ cause }: OnemcpError): string | undefined {
+  const { stderr } = (cause ?? {}) as { stderr?: unknown };
+  return typeof stderr === 'string' ? stderr : undefined;
+}

@@ -1,28 +1,40 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createSystem } from './actors/system.ts';
-import type { Config } from './config/config.ts';
+import type { BackendSpec, Config, ConfigSource, Reloaded } from './config/config.ts';
+import { createControl } from './control.ts';
 import { createApp } from './http/app.ts';
+import { controlListener } from './http/control.ts';
+import type { ControlOps } from './http/controlOps.ts';
 import { createHostGuard } from './http/guard/host.ts';
 import type { inspectRoutes } from './http/inspect.ts';
 import { postFromNode } from './http/mcp.ts';
 import { type HttpServer, listen } from './http/server.ts';
 import { createSessions } from './http/sessions.ts';
 import { createStreams, type Streams } from './http/streams.ts';
+import { type ControlServer, openControl } from './io/controlSocket.ts';
 import type { Log, Reaper } from './io/deps.ts';
 import { createReaper } from './io/reaper.ts';
 import { serveLines } from './io/stdioServer.ts';
+import { type Catalogs, type CatalogsOptions, createCatalogs, type Known } from './io/stores/catalogs.ts';
+import { createFileStore } from './io/stores/file.ts';
 import { createConnection } from './mcp/connection.ts';
 import { createContext } from './mcp/context.ts';
 import { createMethods } from './mcp/methods/index.ts';
 import { createCursors } from './mcp/page.ts';
 import { health } from './observe/health.ts';
 import { hiddenNotes, narrateHidden } from './observe/hidden.ts';
+import { createHistory } from './observe/history.ts';
 import type { Inspection } from './observe/inspect.ts';
 import { listChanged } from './observe/listChanged.ts';
 import { narrate } from './observe/narrate.ts';
+import { createRedactor, type Redactor } from './observe/redact.ts';
+import { type KnownView, remember } from './observe/remember.ts';
 import { worldStream } from './observe/world.ts';
+import { createReloader } from './reload.ts';
 import type { World } from './world.ts';
 
 export interface GatewayOptions {
@@ -41,6 +53,10 @@ export interface GatewayOptions {
    * that is.
    */
   readonly soleClient?: boolean;
+  /** Where the configuration comes from, to read it again when it changes or when somebody asks. Default: it never changes. */
+  readonly source?: ConfigSource;
+  /** Takes the secrets out of what is logged and shown; give the one of your log, so that it learns of new ones. */
+  readonly redactor?: Redactor;
 }
 
 /** All servers of a configuration behind one endpoint. */
@@ -57,6 +73,17 @@ export interface Gateway {
   start(): void;
   /** Serves one client on a pair of streams, one JSON-RPC message a line. Resolves when the client has gone. */
   serveStdio(streams: { readonly input: Readable; readonly output: Writable }): Promise<void>;
+  /** Reads the configuration again and applies it; one with errors changes nothing. Missing without a `source`. */
+  readonly reload?: () => Promise<Reloaded>;
+  /** What a reload would change, of another file if one is named. Missing without a `source`. */
+  readonly plan?: (other?: string) => Promise<Reloaded>;
+  /** What operators can see and ask. */
+  readonly control: ControlOps;
+  /**
+   * Serves `control` on a socket of this user alone, at the first of these paths that can be used, until the end.
+   * @throws OnemcpError `busy` when another gateway answers there, `port_in_use` when none of them can be used
+   */
+  openControl(paths: readonly string[]): Promise<{ readonly path: string }>;
   /** Drains, stops every backend, closes the listener. Calling it again cuts the grace short. */
   close(): Promise<void>;
   /** Ends every process of every backend at once; synchronous, for the last exit path. */
@@ -66,6 +93,8 @@ export interface Gateway {
 /** Milliseconds that open connections get after the last answer. */
 const CLOSE_GRACE = 1_000;
 const SWEEP_INTERVAL = 30_000;
+/** Milliseconds that a state folder which does not answer may delay the end. */
+const SAVE_GRACE = 2_000;
 
 /** Puts the parts together; nothing else in the code base knows them all. */
 export function createGateway(options: GatewayOptions): Gateway {
@@ -74,8 +103,12 @@ export function createGateway(options: GatewayOptions): Gateway {
   const serverInfo = { name: 'onemcp', version };
   let reaper: Reaper | undefined;
   const ports = { now: Date.now, monotonic: () => performance.now(), random: Math.random };
-  const redact = redactor(config.secrets);
+  const { source, redactor = createRedactor() } = options;
+  redactor.learn(config.secrets);
+  const { redact } = redactor;
   const now = () => performance.now();
+
+  const catalogs = openCatalogs(config, { log, redact, now: ports.now });
 
   const system = createSystem({
     config,
@@ -94,11 +127,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     clientInfo: serverInfo,
     settle: (signal) => context.traffic.settled(signal),
     declare: (spec, instance) => context.connections.declare(spec, instance),
+    memory: catalogs,
+    isHeld: (name) => context.subscriptions.isHeld(name),
     inspect: inspection?.observer as Inspection['observer'] | undefined,
   });
   system.start();
 
-  const specs = new Map(config.backends.map((spec) => [spec.name, spec]));
+  let specs = specsOf(config);
   const { context, close: closeContext } = createContext({
     world: system.world,
     onChange: system.onChange,
@@ -113,6 +148,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     samplingContext: (backend) => specs.get(backend)?.samplingContext ?? false,
     need: system.need,
     release: system.release,
+    wake: system.wake,
     log: (level, event, { message, ...facts }) =>
       log(level, event, { ...facts, ...(message !== undefined && { message: redact(String(message)) }) }),
   });
@@ -133,7 +169,9 @@ export function createGateway(options: GatewayOptions): Gateway {
         const { heapUsed, heapTotal, rss } = process.memoryUsage();
         const world = system.world();
         const hidden = hiddenNotes(context.view(world), redact);
-        return health(world, { version, uptime: process.uptime(), heapUsed, heapTotal, rss, now: ports.now(), transport, hidden });
+        const memory = { heapUsed, heapTotal, rss };
+        const facts = { hidden, waitingFor: context.lanes.statusOf, problems: remembering?.problems() ?? [] };
+        return health(world, { version, uptime: process.uptime(), ...memory, now: ports.now(), transport, ...facts });
       },
     },
     inspect: inspection?.routes(streams) as ReturnType<typeof inspectRoutes> | undefined,
@@ -149,7 +187,32 @@ export function createGateway(options: GatewayOptions): Gateway {
   const channels = new Set<ReturnType<typeof createConnection>>();
   const world$ = worldStream(system);
   const narration = narrate(world$, log);
+  const history = createHistory(world$, { most: limits['history.transitions'], redact, now: ports.now });
+  narration.add(history.subscription);
+  const onApply = (next: Config) => {
+    specs = specsOf(next);
+  };
+  const reloader = source && createReloader({ source, config, system, learn: redactor.learn, log, onApply });
+  const startedAt = ports.now();
+  const control = createControl({
+    world: system.world,
+    onChange: system.onChange,
+    operate: system.operate,
+    facts: () => ({ version, pid: process.pid, url: server?.url, startedAt, now: ports.now(), story: history.of }),
+    spec: (name) => specs.get(name),
+    limits,
+    redact,
+    reload: reloader?.reload,
+    plan: reloader?.plan,
+  });
   narration.add(narrateHidden(world$, { view: context.view, redact }, log));
+  const remembering =
+    catalogs &&
+    remember(world$, {
+      delay: limits['catalog.saveDelay'],
+      save: (known) => catalogs.save(known.flatMap((view) => knownOf(view, specs.get(view.name)))),
+      log,
+    });
   const notifications = listChanged(world$, { view: context.view, quiet: limits['batch.quiet'], max: limits['batch.max'] }).subscribe(
     (kinds) => {
       try {
@@ -165,6 +228,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     context.connections.sweep();
   }, SWEEP_INTERVAL).unref();
   let server: HttpServer | undefined;
+  let controlServer: ControlServer | undefined;
   let closing: Promise<void> | undefined;
 
   let ran = false;
@@ -175,7 +239,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     system.run();
   };
   const shutDown = async () => {
+    reloader?.close();
+    const saved = remembering?.close().then(() => catalogs?.close());
     await system.drain();
+    await Promise.race([saved, sleep(SAVE_GRACE, undefined, { ref: false })]);
     sessions.closeAll();
     streams.endAll();
     for (const channel of channels) channel.close();
@@ -184,6 +251,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     closeContext();
     narration.unsubscribe();
     notifications.unsubscribe();
+    await controlServer?.close();
     reaper?.close();
   };
 
@@ -199,6 +267,11 @@ export function createGateway(options: GatewayOptions): Gateway {
     start() {
       if (!soleClient) run();
     },
+    control,
+    async openControl(paths) {
+      controlServer = await openControl(paths, controlListener(control));
+      return { path: controlServer.path };
+    },
     async serveStdio({ input, output }) {
       const onLine = (text: string) => {
         connection.receive(text);
@@ -211,6 +284,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       channels.delete(connection);
       connection.close();
     },
+    ...(reloader && { reload: reloader.reload, plan: reloader.plan }),
     close() {
       if (closing) void system.drain();
       closing ??= shutDown();
@@ -219,6 +293,19 @@ export function createGateway(options: GatewayOptions): Gateway {
     kill: () => reaper?.killAll(),
   };
 }
+
+/** What backends offered when they were last seen; undefined where nothing outlives a run. */
+function openCatalogs({ stateDir, file, limits }: Config, ports: Pick<CatalogsOptions, 'log' | 'redact' | 'now'>): Catalogs | undefined {
+  if (stateDir === undefined) return undefined;
+  const maxBytes = limits['catalog.maxBytes'];
+  // The limit is for the lists; a document has a little more around them.
+  const store = createFileStore({ folder: join(stateDir, 'catalog'), maxBytes: maxBytes + 64 * 1024, log: ports.log });
+  return createCatalogs({ store, file, maxBytes, ...ports });
+}
+
+/** A view as it is kept; with the time at which its lists were read. */
+const knownOf = ({ items, info, remembered, lastConnected }: KnownView, spec: BackendSpec | undefined): readonly Known[] =>
+  spec ? [{ spec, items, info, at: remembered ?? lastConnected ?? 0 }] : [];
 
 export interface InspectionOptions {
   readonly mode: 'page' | 'stately';
@@ -245,10 +332,6 @@ export async function createInspection(options: InspectionOptions): Promise<Gate
   return { observer, path, routes: (streams) => http.inspectRoutes({ inspection, streams: streams as Streams }) };
 }
 
-/** Replaces secret values, wherever they stand, also when they were URL-encoded or put into JSON. */
-export function redactor(secrets: readonly string[]): (text: string) => string {
-  const forms = new Set(secrets.flatMap((secret) => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]));
-  const longestFirst = [...forms].filter((form) => form.length >= 6).sort((a, b) => b.length - a.length);
-  if (longestFirst.length === 0) return (text) => text;
-  return (text) => longestFirst.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
-}
+const specsOf = ({ backends }: Config) => new Map(backends.map((spec) => [spec.name, spec]));
+
+export { createRedactor };

@@ -1,24 +1,45 @@
 #!/usr/bin/env node
 import module from 'node:module';
+import { tmpdir } from 'node:os';
+import { isatty } from 'node:tty';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { ControlFlags } from './cli/control.ts';
+import type { OperateFlags } from './cli/operate.ts';
 import type { ProcessPorts } from './cli/process.ts';
 import type { RunFlags } from './cli/run.ts';
+import type { StatusFlags } from './cli/status.ts';
 import { VERSION } from './cli/version.ts';
+import { inUnit } from './config/units.ts';
 
 // Newer Nodes keep compiled code between starts.
 (module as { enableCompileCache?: () => void }).enableCompileCache?.();
 
+const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+/** SIGHUP asks for a reload, but for the one that a closed terminal sends: then nobody is there any more. */
+const hasLostTerminal = () => process.platform === 'win32' || terminals.some((fd) => !isatty(fd));
+
 const ports: ProcessPorts = {
   env: process.env,
   cwd: process.cwd(),
+  platform: process.platform,
+  uid: process.getuid?.(),
+  tmpdir: tmpdir(),
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
   onSignal(listener) {
+    const hangup = () => hasLostTerminal() && listener('SIGHUP');
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, listener);
+    process.on('SIGHUP', hangup);
     return () => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, listener);
+      process.off('SIGHUP', hangup);
     };
+  },
+  onHangup(listener) {
+    const hangup = () => hasLostTerminal() || listener();
+    process.on('SIGHUP', hangup);
+    return () => process.off('SIGHUP', hangup);
   },
   exit: (code) => process.exit(code),
 };
@@ -27,6 +48,16 @@ function portNumber(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('A port is a whole number from 0 to 65535.');
   return port;
+}
+
+/** Beyond it a Node.js timer fires at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** `30s` in milliseconds. */
+function duration(text: string): number {
+  const ms = inUnit(text, 'ms') ?? 0;
+  if (ms > 0 && ms <= LONGEST_TIMER) return ms;
+  throw new InvalidArgumentError('A duration is a number with a unit, such as 500ms, 30s or 5m; at most 596h.');
 }
 
 const program = new Command('onemcp')
@@ -45,6 +76,7 @@ program
   .option('--host <address>', 'address to listen on')
   .option('--insecure-no-auth', 'allow an address that is not loopback, although there is no authentication')
   .option('--stdio', 'serve one client on stdin and stdout instead of a port')
+  .option('--no-control', 'open no control socket: the commands that look at or operate the gateway do not find it')
   .option('--inspect [mode]', 'show every machine live at /inspect; "stately" bridges to the hosted Stately inspector')
   .addOption(new Option('--log-format <format>', 'how logs are written to stderr').choices(['pretty', 'json']).default('pretty'))
   .addOption(new Option('--log-level <level>', 'the least that is logged').choices(['error', 'warn', 'info', 'debug']).default('info'))
@@ -64,6 +96,53 @@ program
     const { check } = await import('./cli/check.ts');
     await finish(() => check(file, ports));
   });
+
+/** A command for a gateway that runs already: it is found by the configuration that it serves. */
+const operator = (nameAndArguments: string, description: string, example: string) =>
+  program
+    .command(nameAndArguments)
+    .description(description)
+    .argument('[file]', 'configuration file of the gateway', './mcp.json')
+    .option('--socket <path>', 'control socket of the gateway, if its configuration does not lead to it')
+    .option('--json', 'print JSON')
+    .addHelpText('after', `\nExample:\n  onemcp ${example}\n`);
+
+operator('status', 'show the running gateway and its servers', 'status --watch')
+  .option('--watch', 'go on showing it as it changes')
+  .action(async (file: string, flags: StatusFlags) => {
+    const { status } = await import('./cli/status.ts');
+    await finish(() => status({ file, flags, ports }));
+  });
+
+operator('why <name>', 'tell why a server is as it is, and what can be done', 'why github').action(
+  async (name: string, file: string, flags: ControlFlags) => {
+    const { why } = await import('./cli/why.ts');
+    await finish(() => why(name, { file, flags, ports }));
+  },
+);
+
+const OPERATIONS = {
+  start: 'start a server that is stopped, asleep or down',
+  stop: 'stop a server until it is started again; its calls in flight may finish',
+  restart: 'replace a server by a fresh start of it; its calls in flight may finish',
+  drain: 'let new requests to a server wait, until it is resumed',
+  resume: 'let the requests to a drained server go on',
+} as const;
+
+for (const [op, description] of Object.entries(OPERATIONS) as [keyof typeof OPERATIONS, string][]) {
+  const command = operator(`${op} <name>`, description, op === 'drain' ? 'drain github --hold 30s' : `${op} github`);
+  if (op === 'drain') command.option('--hold <duration>', 'resume by itself after this time', duration);
+  else if (op !== 'resume') command.option('--no-wait', 'do not wait until it has happened');
+  command.action(async (name: string, file: string, flags: OperateFlags) => {
+    const { operate } = await import('./cli/operate.ts');
+    await finish(() => operate(op, name, { file, flags, ports }));
+  });
+}
+
+operator('reload', 'let the gateway read its configuration again', 'reload').action(async (file: string, flags: ControlFlags) => {
+  const { reload } = await import('./cli/reload.ts');
+  await finish(() => reload({ file, flags, ports }));
+});
 
 /** The only place that ends the process. An unexpected error is a bug: it is shown whole. */
 async function finish(command: () => Promise<number>): Promise<void> {

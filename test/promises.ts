@@ -132,6 +132,7 @@ export const PROMISES = {
     'Whatever one backend does, calls to the others succeed in time, memory stays bounded, health is true and nothing is left behind (R1, R3, R10, R14, R20)',
   'kill9-nothing-left': 'kill -9 of the gateway leaves no process of a backend (R7)',
   'initial-wait': 'The first list waits initialWait from the start of the gateway, later lists not at all (semantics §6.4)',
+  remembered: 'After a restart all lists are there before any backend is; a refreshed list is announced only if it differs',
   'starts-at-once': 'At most startsAtOnce backends launch at a time, restarts included; a slow one gives its slot back (R6)',
   backoff: 'A restart waits initial × 2ⁿ and up to as much again by chance, at most max; reset after resetAfter (R5)',
   circuit: 'restart.failures within restart.within open the circuit: failed, probed at doubling intervals, closed after a good minute (R5)',
@@ -155,12 +156,34 @@ export const PROMISES = {
   'health-fields': 'The health document has the fields of the guide, and leaves out what is not known (enterprise guide)',
   ready: 'Ready means: configuration loaded, listening, not draining (enterprise guide)',
   'config-errors': 'A configuration error names line and column, all errors at once (R9)',
+  'config-transaction': 'A bad configuration changes nothing, is shown with line and column, and the next good one is applied (R9)',
+  'config-storm': 'Forty edits in two seconds are applied once or twice (R9)',
+  'config-unchanged': 'A reload touches only the servers that changed: the others keep their process and session (R9)',
+  'config-swaps': 'Renames, truncations, links and SIGHUP all lead to the same reload (R9)',
   'secrets-never-printed': 'No log shows a secret, however it is encoded or split over lines',
   'log-never-blocks': 'A log pipe that is stalled or closed costs lines, never the gateway (R18)',
   drain: 'A shutdown lets calls finish up to drainTimeout and is over within shutdownTimeout; a second signal stops at once (R8)',
   'stop-order': 'Backends stop in reverse start order (R8)',
   'port-in-use': 'A port in use is one sentence and exit code 1 (R18)',
+  'flood-budget':
+    'What a backend says unasked is looked at up to flood.messages a second, the rest dropped and counted; no answer is ever dropped (R13)',
+  'progress-thinned': 'Progress reaches a client at most flood.progress times a second a request, the newest before the result (R13)',
+  'dead-found': 'A frozen process, and a connection that is only half open, are found by pings and replaced (R19)',
+  'not-sent': 'An error says so when certainly nothing of its request has reached the backend, and only then (semantics §9.63)',
+  'deaf-found': 'A backend that does not read what is sent to it is killed and restarted (R10)',
+  'fair-queue':
+    'Requests in flight and waiting are bounded for each backend, clients take turns, and who is refused is told by what and when to come again',
+  'safe-retry':
+    'A request is repeated, once, only if it was not sent, only reads, or its tool is idempotent and trusted; otherwise the error says that it may have been executed (R4)',
+  'wake-on-call': 'A call wakes a sleeping backend and waits for it; lists wake nobody',
+  'operator-hold':
+    'While an operator drains a backend nothing is sent to it: requests wait, go on when it is resumed, or are told until when',
   'one-batch': 'Changes that come together are announced in one batch, one notification a kind (semantics §6.5)',
+  'control-private': 'The control socket is 0600 in a folder of its user alone, from its birth to its end, and no TCP port (issue §2)',
+  'control-stale': 'The control socket of a gateway that was killed is replaced, that of a live one is left alone (issue §2)',
+  status: 'status shows every server with what it waits for, is asleep, held or failing for, also with a broken file (issue §2)',
+  why: 'why tells the path of states with times, the last error, exit code, last stderr lines, next start and what to do (issue §2)',
+  'operator-commands': 'drain, resume, stop, start and restart do what they say on a running gateway, and say what happened (issue §2)',
 } as const satisfies Record<string, string>;
 
 export type PromiseId = keyof typeof PROMISES;

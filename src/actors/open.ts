@@ -1,5 +1,6 @@
 import type { BackendSpec } from '../config/config.ts';
 import type { IoDeps } from '../io/deps.ts';
+import { shown } from '../io/lines.ts';
 import { openSession } from '../io/session.ts';
 import { createTransport } from '../io/transports/index.ts';
 import type { Opened, ToOpen } from '../machines/backend.ts';
@@ -39,6 +40,8 @@ export async function openBackend(
     requestTimeout: spec.requestTimeout,
     requestTotalTimeout: spec.requestTotalTimeout,
     humanTotalTimeout: io.limits.humanTotalTimeout,
+    floodMessages: io.limits['flood.messages'],
+    floodProgress: io.limits['flood.progress'],
     clientInfo,
     log: io.log,
     redact: io.redact,
@@ -47,7 +50,7 @@ export async function openBackend(
   });
   if (instance) return { session, items: NO_ITEMS, notes: [] };
   try {
-    return { session, ...(await fetchItems(session, { name: spec.name, limits: io.limits, redact: io.redact, signal, previous })) };
+    return { session, ...(await fetchItems(session, { name: spec.name, limits: io.limits, redact: shown(io.redact), signal, previous })) };
   } catch (error) {
     await session.close();
     throw error;

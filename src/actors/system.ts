@@ -1,7 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import { createActor, fromCallback, fromPromise, type InspectionEvent, type Observer } from 'xstate';
-import type { BackendSpec, Config, Issue, Plan } from '../config/config.ts';
+import type { Config, Issue, Plan } from '../config/config.ts';
 import type { IoDeps } from '../io/deps.ts';
+import { createMemoryOf } from '../io/memory.ts';
 import {
   type BackendEvent,
   backendMachine,
@@ -13,9 +14,9 @@ import {
   type ToFinish,
   type ToOpen,
 } from '../machines/backend.ts';
-import { type RootEvent, type RootRef, rootMachine } from '../machines/root.ts';
-import type { ConfigView, Instance, Operation, Remembered, World } from '../world.ts';
-import { watchEnd, watchSession } from './live.ts';
+import { type Memory, type RootEvent, type RootRef, rootMachine } from '../machines/root.ts';
+import type { ConfigView, Instance, Operation, World } from '../world.ts';
+import { type LiveDeps, watchInstance, watchSession } from './live.ts';
 import { type Declare, openBackend } from './open.ts';
 
 export interface SystemOptions {
@@ -26,8 +27,9 @@ export interface SystemOptions {
   /** Resolves once no call is in flight. */
   readonly settle: (signal: AbortSignal) => Promise<void>;
   readonly declare: Declare;
-  /** What is known of a backend of this specification from an earlier run. */
-  readonly remembered?: ((spec: BackendSpec) => Remembered | undefined) | undefined;
+  readonly memory?: Memory | undefined;
+  /** Whether clients wait for what a backend may say, by its name; default: no. */
+  readonly isHeld?: ((name: string) => boolean) | undefined;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void) | undefined;
 }
 
@@ -60,7 +62,8 @@ export interface System {
 const FINISH_POLL = 20;
 
 /** Fills the holes of the machines with I/O and runs the root. */
-export function createSystem({ config, io, ports, clientInfo, settle, declare, inspect, remembered }: SystemOptions): System {
+export function createSystem(options: SystemOptions): System {
+  const { config, io, ports, clientInfo, settle, declare, memory, isHeld = () => false, inspect } = options;
   const { limits } = config;
   /** Starts that have not settled, by what `idOf` says: one that was given up is still being cleaned up. */
   const leftovers = new Map<string, Promise<void>>();
@@ -76,9 +79,14 @@ export function createSystem({ config, io, ports, clientInfo, settle, declare, i
     return opening;
   });
 
-  const live = fromCallback<BackendEvent, Connected, BackendEvent>(({ input: { spec, instance, ...connected }, sendBack }) =>
-    instance ? watchEnd(connected.session, sendBack) : watchSession({ name: spec.name, redact: io.redact, ...connected }, limits, sendBack),
-  );
+  const liveDeps: LiveDeps = { limits, redact: io.redact, memoryOf: createMemoryOf(), isHeld };
+  const live = fromCallback<BackendEvent, Connected, BackendEvent>(({ input: { instance, ...connected }, sendBack, receive }) => {
+    const watching = instance ? watchInstance(connected, liveDeps, sendBack) : watchSession(connected, liveDeps, sendBack);
+    receive((event) => {
+      if (event.type === 'RETAG') watching.retag(event.spec);
+    });
+    return watching.end;
+  });
 
   const finish = fromPromise<void, ToFinish>(async ({ input: { session }, signal }) => {
     while (session && session.inFlight > 0 && !signal.aborted) await setTimeout(FINISH_POLL, undefined, { signal });
@@ -107,7 +115,7 @@ export function createSystem({ config, io, ports, clientInfo, settle, declare, i
         strategy: config.strategy,
         limits,
         ports,
-        remembered,
+        memory,
       },
       ...(inspect && { inspect }),
     },

@@ -1,24 +1,29 @@
 import type { Config } from '../config/config.ts';
 import { OnemcpError } from '../errors.ts';
-import { createGateway, createInspection, type Gateway, redactor } from '../gateway.ts';
+import { createGateway, createInspection, createRedactor, type Gateway } from '../gateway.ts';
+import { controlPaths } from '../io/controlSocket.ts';
 import { createLogger, type LogFormat, type Logger, type LogLevel } from '../observe/log.ts';
 import { worldTable } from '../observe/table.ts';
-import { type ConfigFlags, loadOrExplain } from './config.ts';
+import { type ConfigFlags, configSource, explained } from './config.ts';
 import { EXIT, type ProcessPorts } from './process.ts';
 import { VERSION } from './version.ts';
 
 export interface RunFlags extends ConfigFlags {
   readonly stdio?: boolean | undefined;
   readonly inspect?: boolean | 'stately' | undefined;
+  /** False: no control socket. */
+  readonly control?: boolean | undefined;
   readonly logFormat: LogFormat;
   readonly logLevel: LogLevel;
 }
 
 /** `onemcp run [FILE]`: serves until a signal, or until the client on stdio has gone. */
 export async function run(file: string, flags: RunFlags, ports: ProcessPorts): Promise<number> {
-  const config = await loadOrExplain(file, flags, ports);
+  const source = configSource(file, flags, ports);
+  const config = explained(await source.load(), ports);
   if (!config) return EXIT.usage;
-  const redact = redactor(config.secrets);
+  const redactor = createRedactor(config.secrets);
+  const { redact } = redactor;
   const { stderr } = ports;
   const logger = createLogger({ format: flags.logFormat, level: flags.logLevel, stream: stderr, colors: useColors(ports), redact });
   const inspection = flags.inspect
@@ -26,7 +31,8 @@ export async function run(file: string, flags: RunFlags, ports: ProcessPorts): P
     : undefined;
   const transport = flags.stdio ? 'stdio' : 'http';
   const soleClient = isSole(flags);
-  const gateway = createGateway({ config, env: ports.env, log: logger.log, version: VERSION, inspection, transport, soleClient });
+  const shown = { log: logger.log, version: VERSION, inspection, transport } as const;
+  const gateway = createGateway({ config, source, redactor, env: ports.env, ...shown, soleClient });
   try {
     return await serve({ gateway, config, flags, ports, logger, inspectionPath: inspection?.path });
   } catch (error) {
@@ -49,12 +55,17 @@ interface Serving {
 async function serve({ gateway, config, flags, ports, logger, inspectionPath }: Serving): Promise<number> {
   const { log } = logger;
   const stopped = stopOnSignal(gateway, ports, logger);
+  ports.onHangup(() => {
+    log('info', 'gateway.signal', { message: 'SIGHUP: reading the configuration again' });
+    void gateway.reload?.();
+  });
   if (isSole(flags)) gateway.start();
   else {
     const { url } = await gateway.listen();
     log('info', 'gateway.listening', { message: `onemcp ${VERSION} serves ${url}/mcp`, servers: config.backends.length });
     if (inspectionPath) log('info', 'gateway.inspect', { message: `inspect the machines at ${url}${inspectionPath}` });
   }
+  if (flags.control !== false) await openControl(gateway, config, ports, logger);
   if (config.insecureNoAuth) log('warn', 'gateway.insecure', { message: `no authentication, although listening on ${config.host}` });
   printTable(gateway, config, logger);
   const gone = flags.stdio ? gateway.serveStdio({ input: ports.stdin, output: ports.stdout }) : new Promise<never>(() => {});
@@ -62,6 +73,16 @@ async function serve({ gateway, config, flags, ports, logger, inspectionPath }: 
   await gateway.close();
   log('info', 'gateway.stopped', { message: 'stopped' });
   return EXIT.ok;
+}
+
+/** Without it the gateway serves as well: it only cannot be operated. */
+async function openControl(gateway: Gateway, { file, stateDir }: Config, ports: ProcessPorts, { log }: Logger): Promise<void> {
+  try {
+    const { path } = await gateway.openControl(controlPaths({ ...ports, file, stateDir }));
+    log('debug', 'gateway.control', { message: `operators come in at ${path}` });
+  } catch (error) {
+    log('warn', 'gateway.control', { message: (error as Error).message });
+  }
 }
 
 /** A client starts its own gateway on stdio; a port is opened only where one was asked for. */

@@ -14,6 +14,7 @@ const KEYS = Object.keys(serverSchema.shape);
 export async function backendOf(entry: Entry, namespace: string, desk: Desk): Promise<BackendSpec | undefined> {
   const kind = kindOfEntry(entry, desk);
   if (kind === undefined) return undefined;
+  warnOfContradictions(entry, desk);
   const base = {
     name: entry.name,
     namespace,
@@ -56,6 +57,21 @@ function kindOfEntry({ written, shape, path }: Entry, { problems }: Desk): 'stdi
     problems.push({ path: [...path, 'type'], at: 'value', message: `type "${shape.type}" does not go with "${own}"; ${advice}` });
   }
   return kind;
+}
+
+/** Options that are fine, but not together. */
+function warnOfContradictions({ shape, written, path }: Entry, { warnings, limits }: Desk): void {
+  const warn = (key: string, message: string) => warnings.push({ path: [...path, key], at: 'key', message });
+  if (shape.lazy && shape.critical) {
+    warn(
+      'lazy',
+      'a lazy server is not tried before a request needs it, so nobody learns that a critical one cannot start; remove one of them',
+    );
+  }
+  const maxQueue = shape.maxQueue === undefined ? limits.maxQueue : Number(shape.maxQueue);
+  if (written.has('queueTimeout') && maxQueue === 0) {
+    warn('queueTimeout', 'has no meaning with a maxQueue of 0: no request waits; remove it, or raise maxQueue');
+  }
 }
 
 /** Programs that fetch what they run before they run it. */

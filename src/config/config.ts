@@ -141,6 +141,23 @@ export interface Issue {
   readonly message: string;
 }
 
+export type Loaded =
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Issue[] }
+  | { readonly ok: false; readonly issues: readonly Issue[] };
+
+/** What a reading of the configuration changes, or why it changes nothing. */
+export type Reloaded =
+  | { readonly ok: true; readonly plan: Plan; readonly warnings: readonly Issue[] }
+  | { readonly ok: false; readonly issues: readonly Issue[] };
+
+/** Where a configuration comes from. */
+export interface ConfigSource {
+  /** Reads it anew, or another one of that name. Never rejects. */
+  load(other?: string): Promise<Loaded>;
+  /** Calls back when there may be something new to read; returns the unsubscriber. */
+  watch?(onChange: () => void): () => void;
+}
+
 /** Where the values of templates come from. Only this and what it is made of knows the environment. */
 export interface Sources {
   readonly env: Readonly<Record<string, string | undefined>>;

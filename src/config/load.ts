@@ -1,7 +1,8 @@
 /** Text → `Config` or every issue of it, in the order of the text. The one way in, for `run`, `check` and reload alike. */
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { backendOf } from './backend.ts';
-import type { BackendSpec, Config, Issue, Overrides, Sources } from './config.ts';
+import type { BackendSpec, Config, Issue, Loaded, Overrides, Sources } from './config.ts';
+import { checkDependencies } from './dependencies.ts';
 import type { Desk, Entry } from './entry.ts';
 import { createFillings } from './fillings.ts';
 import { gatewayParts, limitsOf } from './gateway.ts';
@@ -11,6 +12,7 @@ import { type Document, type Position, parseDocument } from './parse.ts';
 import type { FileShape } from './schema.ts';
 import { hiddenList } from './secret.ts';
 import { checkShape } from './shape.ts';
+import { stateDirOf } from './stateDir.ts';
 
 export { readConfigFile } from './file.ts';
 export { formatIssue } from './issue.ts';
@@ -23,10 +25,6 @@ export interface LoadOptions extends Sources {
   /** Folder a relative `file` is in; default: the working directory. */
   readonly base?: string;
 }
-
-export type Loaded =
-  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Issue[] }
-  | { readonly ok: false; readonly issues: readonly Issue[] };
 
 /** Loads a configuration. Never throws: whatever is wrong becomes an issue. */
 export async function loadConfig(options: LoadOptions): Promise<Loaded> {
@@ -58,6 +56,7 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
   const folder = isLabel ? resolve(base) : dirname(file);
   const entries = entriesOf(shape, document);
   const backends = await backendsOf(entries, { problems, warnings, fillings, limits, folder });
+  checkDependencies(entries, { problems, warnings });
   const gateway = await gatewayParts({ shape: shape.gateway ?? {}, overrides, fillings, problems, warnings, elsewhere });
   const disabled = entries.filter((entry) => entry.shape.disabled).map(({ name }) => name);
   for (const [extension, server] of Object.entries(gateway.passthroughExtensions)) {
@@ -73,20 +72,10 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
     backends,
     disabled,
     ...gateway,
-    stateDir: stateDirOf(shape.gateway?.stateDir, folder, options),
+    stateDir: isLabel ? undefined : stateDirOf({ written: shape.gateway?.stateDir, folder, env: options.env }),
     limits,
     secrets: hiddenList(fillings.secrets()),
   };
-}
-
-/** Where state goes. XDG Base Directory Specification. */
-function stateDirOf(written: string | false | undefined, folder: string, { env, file }: LoadOptions): string | undefined {
-  if (written === false || /^<.*>$/.test(file)) return undefined;
-  if (written !== undefined) return resolve(folder, written);
-  const { ONEMCP_STATE_DIR: own, XDG_STATE_HOME: xdg, HOME: home } = env;
-  if (own) return resolve(own);
-  if (xdg && isAbsolute(xdg)) return join(xdg, 'onemcp');
-  return home ? join(home, '.local/state/onemcp') : undefined;
 }
 
 async function backendsOf(entries: readonly Entry[], desk: Desk): Promise<BackendSpec[]> {

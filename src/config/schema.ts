@@ -135,6 +135,8 @@ const port = z
   .min(0, { error: portError, abort: true })
   .max(65_535, { error: portError });
 
+const stateDirError = ({ input }: Failure) => `expected the path of a folder, or false to keep nothing, found ${found(input)}`;
+
 const gateway = z.strictObject({
   host: text('leave the key out for 127.0.0.1').optional().meta({ description: 'Address to listen on.', default: '127.0.0.1' }),
   port: port.optional().meta({ description: 'Port to listen on; 0 takes a free one.', default: 3050 }),
@@ -159,7 +161,7 @@ const gateway = z.strictObject({
     default: 'one_for_one',
   }),
   stateDir: z
-    .union([text('write false to keep nothing'), z.literal(false)])
+    .union([z.string().min(1, { error: stateDirError }), z.literal(false)], { error: stateDirError })
     .optional()
     .describe(
       'Folder for what outlives a run, such as the lists of the servers, relative to the folder of this file; false: nothing is written. Default: $XDG_STATE_HOME/onemcp, or ~/.local/state/onemcp.',

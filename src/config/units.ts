@@ -46,6 +46,7 @@ const MAY_BE_ZERO: ReadonlySet<LimitName> = new Set<LimitName>([
   'queueTimeout',
   'catalog.saveDelay',
   'reload.quiet',
+  'reload.poll',
   'history.transitions',
   'stop.stdin',
   'stop.term',

@@ -68,7 +68,7 @@ export async function listen({ fetch, express, host, port, limits }: ListenOptio
  * Hono's way from Node to `fetch` and back. Loaded with the first request that takes it: it costs a start twenty
  * milliseconds. `RESPONSE_ALREADY_SENT` has to exist before the listener replaces the global `Response`.
  */
-async function createListener(fetch: ListenOptions['fetch']) {
+export async function createListener(fetch: (request: Request, env: never) => Response | Promise<Response>) {
   const [{ getRequestListener }] = await Promise.all([import('@hono/node-server'), import('@hono/node-server/utils/response')]);
   return getRequestListener(fetch as never);
 }

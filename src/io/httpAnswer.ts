@@ -12,6 +12,7 @@ import {
   tooLarge,
   webPage,
 } from './httpErrors.ts';
+import type { Pace } from './pace.ts';
 import { MalformedMessage, parseMessages } from './rpcMessages.ts';
 
 /** What an HTTP answer that carries JSON-RPC says. After `onend` or `onfail` nothing more is called. */
@@ -34,6 +35,7 @@ export interface AnswerHandlers {
 export interface AnswerLimits {
   readonly maxBytes: number;
   readonly maxDepth: number;
+  readonly pace: Pace;
   /** What a broken event does: on a stream of its own a request has lost its answer; others lose only the event. */
   readonly badEvent: 'fail' | 'skip';
 }
@@ -45,7 +47,7 @@ const ERROR_BODY_BYTES = 64 * 1024;
  * HTTP error. Limits are enforced while it streams. MCP basic/transports §Sending Messages to the Server.
  */
 export function readAnswer(target: HttpTarget, limits: AnswerLimits, handlers: AnswerHandlers): HttpSink {
-  const { maxBytes, maxDepth } = limits;
+  const { maxBytes, maxDepth, pace } = limits;
   const body = new ByteBuffer();
   let stream: EventStream | undefined;
   let status = 0;
@@ -88,7 +90,7 @@ export function readAnswer(target: HttpTarget, limits: AnswerLimits, handlers: A
         if (!open) return;
         if (id !== undefined) handlers.onid?.(id);
         if (event !== 'message') handlers.onevent?.(event, data);
-        else if (data === '') return;
+        else if (data === '' || pace.isSurplus(data)) return;
         else if (limits.badEvent === 'fail') deliver(data);
         else skipBroken(data);
       },

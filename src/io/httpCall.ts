@@ -3,12 +3,14 @@ import type { JsonRpcMessage, RequestId } from '../world.ts';
 import { type AnswerHandlers, readAnswer } from './httpAnswer.ts';
 import type { Exchange, HttpClient, HttpRequest } from './httpClient.ts';
 import { type HttpFailure, type HttpHeaders, invalidAnswer } from './httpErrors.ts';
+import type { Pace } from './pace.ts';
 
 /** What every exchange of one Streamable HTTP connection shares. */
 export interface HttpContext {
   readonly client: HttpClient;
   readonly maxBytes: number;
   readonly maxDepth: number;
+  readonly pace: Pace;
   /** Headers of a POST, with the session and the version in force. */
   postHeaders(): string[];
   /** Headers of a GET, resuming after an event. */
@@ -27,9 +29,13 @@ export interface CallHandlers {
 
 /** One request in flight. */
 export interface HttpCall {
+  readonly id: RequestId;
   start(): void;
-  /** Nothing is called any more. Idempotent. */
-  abort(): void;
+  /**
+   * Nothing is called any more. Idempotent.
+   * @returns whether the request may have been written, in part or whole
+   */
+  abort(): boolean;
 }
 
 const DEFAULT_RETRY_MS = 1_000;
@@ -44,7 +50,7 @@ const LINGER_MS = 1_000;
  * MCP basic/transports §Sending Messages to the Server, §Resumability and Redelivery.
  */
 export function createCall(context: HttpContext, message: JsonRpcMessage, handlers: CallHandlers): HttpCall {
-  const { client, maxBytes, maxDepth } = context;
+  const { client, maxBytes, maxDepth, pace } = context;
   const { target } = client;
   const id = message.id as RequestId;
   let exchange: Exchange | undefined;
@@ -77,7 +83,9 @@ export function createCall(context: HttpContext, message: JsonRpcMessage, handle
   };
 
   const resumeOrFail = (cause?: HttpFailure) => {
-    if (lastEventId === undefined || ++barren > MAX_BARREN_RESUMES) fail(cause ?? brokenOff());
+    if (lastEventId === undefined) fail(cause ?? brokenOff());
+    // The request itself was sent, whatever became of the attempt to go on.
+    else if (++barren > MAX_BARREN_RESUMES) fail(cause ? { ...cause, unsent: false } : brokenOff());
     else timer = setTimeout(() => exchangeWith('GET'), retryMs);
   };
 
@@ -118,16 +126,18 @@ export function createCall(context: HttpContext, message: JsonRpcMessage, handle
       method === 'POST'
         ? { method, headers: context.postHeaders(), body: JSON.stringify(message) }
         : { method, headers: context.streamHeaders(lastEventId) };
-    exchange = client.send(request, readAnswer(target, { maxBytes, maxDepth, badEvent: 'fail' }, answer));
+    exchange = client.send(request, readAnswer(target, { maxBytes, maxDepth, pace, badEvent: 'fail' }, answer));
     if (aborted) exchange.abort();
   };
 
   return {
+    id,
     start: () => exchangeWith('POST'),
     abort() {
       aborted = true;
       clearTimeout(timer);
-      exchange?.abort();
+      const written = exchange?.abort() ?? false;
+      return written || lastEventId !== undefined;
     },
   };
 }

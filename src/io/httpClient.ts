@@ -6,6 +6,7 @@ import type { MaybeSecret, RemoteBackendSpec } from '../config/config.ts';
 import { OnemcpError } from '../errors.ts';
 import type { IoDeps } from './deps.ts';
 import { connectionFailure, type HttpFailure, type HttpHeaders, type HttpTarget, invalidAnswer, redirected } from './httpErrors.ts';
+import type { Pace } from './pace.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
@@ -26,8 +27,11 @@ export interface HttpSink {
 }
 
 export interface Exchange {
-  /** Ends the exchange; its sink hears nothing more. Idempotent. */
-  abort(): void;
+  /**
+   * Ends the exchange; its sink hears nothing more. Idempotent.
+   * @returns whether the request may have been written, in part or whole
+   */
+  abort(): boolean;
 }
 
 /** HTTP toward one backend: one pool of kept connections to one origin. */
@@ -55,7 +59,7 @@ const MAX_REDIRECTS = 3;
  * leaves it. There are no timeouts after the connection stands: whoever sends a request has one.
  * @throws OnemcpError `connection_failed` when the URL or a header cannot be used.
  */
-export function createHttpClient(spec: RemoteBackendSpec, { log, redact }: IoDeps): HttpClient {
+export function createHttpClient(spec: RemoteBackendSpec, { log, redact }: IoDeps, pace: Pace): HttpClient {
   const { name } = spec;
   const url = parseUrl(spec);
   const target: HttpTarget = { name, origin: url.origin, redact };
@@ -85,14 +89,26 @@ export function createHttpClient(spec: RemoteBackendSpec, { log, redact }: IoDep
       let controller: Dispatcher.DispatchController | undefined;
       let decoder: Transform | undefined;
       let done = false;
+      let written = false;
 
       const fail = (failure: HttpFailure) => {
         if (done) return;
         exchange.abort();
         sink.onfail(failure);
       };
-      const data = (chunk: Buffer) => {
-        if (!done && !sink.ondata(chunk)) exchange.abort();
+      /** `source` rests after a chunk if more comes than is looked at. */
+      const data = (chunk: Buffer, source: Source) => {
+        if (done) return;
+        const began = performance.now();
+        if (!sink.ondata(chunk)) return void exchange.abort();
+        const ms = pace.restAfter(began);
+        if (ms > 0) rest(source, ms);
+      };
+      const rest = (source: Source, ms: number) => {
+        source.pause();
+        setTimeout(() => {
+          if (!done) source.resume();
+        }, ms).unref();
       };
       const end = () => {
         if (done) return;
@@ -118,6 +134,7 @@ export function createHttpClient(spec: RemoteBackendSpec, { log, redact }: IoDep
           {
             onRequestStart(started) {
               controller = started;
+              written = true;
               if (done) started.abort(ABORTED);
             },
             onResponseStart(started, status, headers) {
@@ -131,8 +148,9 @@ export function createHttpClient(spec: RemoteBackendSpec, { log, redact }: IoDep
                 decoder = openDecoder(String(encoding).toLowerCase());
                 if (!decoder)
                   return fail(invalidAnswer(target, `the content encoding ${JSON.stringify(encoding)}, which was not asked for`));
+                const opened = decoder;
                 decoder
-                  .on('data', data)
+                  .on('data', (chunk: Buffer) => data(chunk, opened))
                   .on('end', end)
                   .on('drain', () => started.resume());
                 decoder.on('error', () => fail(invalidAnswer(target, 'a damaged compressed body')));
@@ -142,7 +160,7 @@ export function createHttpClient(spec: RemoteBackendSpec, { log, redact }: IoDep
             onResponseData(receiver, chunk) {
               if (stale) return receiver.abort(ABORTED);
               if (done) return;
-              if (!decoder) data(chunk);
+              if (!decoder) data(chunk, receiver);
               else if (!decoder.write(chunk)) receiver.pause();
             },
             onResponseEnd() {
@@ -159,10 +177,11 @@ export function createHttpClient(spec: RemoteBackendSpec, { log, redact }: IoDep
 
       const exchange: Exchange = {
         abort() {
-          if (done) return;
+          if (done) return written;
           done = true;
           decoder?.destroy();
           controller?.abort(ABORTED);
+          return written;
         },
       };
       dispatch(undefined, 0);
@@ -171,6 +190,12 @@ export function createHttpClient(spec: RemoteBackendSpec, { log, redact }: IoDep
 
     destroy: () => pool.destroy(),
   };
+}
+
+/** What can be told to wait. */
+interface Source {
+  pause(): unknown;
+  resume(): unknown;
 }
 
 /** Made once: a stack trace for each aborted exchange would cost more than the exchange. */

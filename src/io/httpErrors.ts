@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { OnemcpError } from '../errors.ts';
 import type { JsonRpcMessage } from '../world.ts';
+import { notSent } from './notSent.ts';
 
 /** Header names are in lower case. */
 export type HttpHeaders = Readonly<Record<string, string | string[] | undefined>>;
@@ -10,6 +11,8 @@ export interface HttpFailure {
   readonly error: OnemcpError;
   /** There was no HTTP answer, or it broke off: the server may be gone. */
   readonly lost: boolean;
+  /** No connection came about: nothing was sent. */
+  readonly unsent?: boolean;
   readonly status?: number;
   /** JSON-RPC message in the body of an HTTP error. */
   readonly rpc?: JsonRpcMessage;
@@ -53,14 +56,26 @@ export function connectionFailure({ name, origin, redact }: HttpTarget, thrown: 
       thrown,
     ),
     lost: true,
+    unsent: neverConnected(thrown),
   });
   if (known) return fail(...known);
   if (/CERT|SELF_SIGNED|TLS|SSL/.test(code)) return fail('tls', `has no connection that can be trusted (${code})`);
   if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW') {
     return invalidAnswer({ name, origin, redact }, `something that is not HTTP (${code}): check its url`);
   }
-  return fail('connection-failed', `cannot be used: ${message}`);
+  return fail('connection-failed', `cannot be used: ${plain(message)}`);
 }
+
+/** Whether it failed before there was a connection; the same codes occur on connections that stand. */
+function neverConnected(thrown: unknown): boolean {
+  const { code, syscall } = thrown as NodeJS.ErrnoException;
+  if (code === 'UND_ERR_CONNECT_TIMEOUT' || syscall === 'connect' || syscall === 'getaddrinfo') return true;
+  // Several addresses were tried.
+  return thrown instanceof AggregateError && thrown.errors.length > 0 && thrown.errors.every(neverConnected);
+}
+
+/** What a request fails with. */
+export const failureOf = ({ error, unsent }: HttpFailure): OnemcpError => (unsent ? notSent(error) : error);
 
 /** The answer cannot be understood. `with` completes "… answered with". */
 export function invalidAnswer({ name, redact }: HttpTarget, answered: string): HttpFailure {
@@ -116,7 +131,7 @@ export function redirected({ name, origin, redact }: HttpTarget, status: number,
 export function statusFailure(target: HttpTarget, status: number, headers: HttpHeaders, rpc?: JsonRpcMessage): HttpFailure {
   const { name, redact } = target;
   const after = status === 429 || status === 503 ? retryAfterMs(headers['retry-after']) : undefined;
-  const said = rpc?.error && typeof rpc.error.message === 'string' ? plain(rpc.error.message) : '';
+  const said = rpc?.error && typeof rpc.error.message === 'string' ? plain(redact(rpc.error.message)) : '';
   const advice =
     status === 401 || status === 403
       ? 'check its credentials (headers) in the configuration'
@@ -148,5 +163,5 @@ function retryAfterMs(value: string | string[] | undefined): number | undefined 
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), RETRY_AFTER_CAP_MS);
 }
 
-/** Foreign text for an error message: one line, no terminal escapes, not long. */
-const plain = (text: string): string => text.slice(0, TEXT_CAP).replace(/[\p{Cc}\p{Cf}]+/gu, ' ');
+/** Foreign text, redacted, for an error message: one line, no terminal escapes, no bidi, not long. */
+const plain = (text: string): string => text.slice(0, TEXT_CAP).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ');

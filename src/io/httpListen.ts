@@ -30,7 +30,7 @@ const GOOD_MS = 10_000;
  * with an HTTP error has none. MCP basic/transports §Listening for Messages from the Server.
  */
 export function listen(context: HttpContext, handlers: ListenHandlers): Listening {
-  const { client, maxBytes, maxDepth } = context;
+  const { client, maxBytes, maxDepth, pace } = context;
   let exchange: Exchange | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
@@ -63,7 +63,7 @@ export function listen(context: HttpContext, handlers: ListenHandlers): Listenin
       { method: 'GET', headers: context.streamHeaders(lastEventId) },
       readAnswer(
         client.target,
-        { maxBytes, maxDepth, badEvent: 'skip' },
+        { maxBytes, maxDepth, pace, badEvent: 'skip' },
         {
           onhead(headers) {
             if (!String(headers['content-type'] ?? '').startsWith('text/event-stream')) return;

@@ -166,3 +166,11 @@ export function printable(text: string, maxLength: number): string {
     return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, '0')}`;
   });
 }
+
+const FOREIGN_CHARS = 4096;
+
+/** What a backend says, as it may be shown in logs, health and errors: without secrets, on one line, not long. */
+export const shown =
+  (redact: (text: string) => string) =>
+  (text: string): string =>
+    printable(redact(text), FOREIGN_CHARS);

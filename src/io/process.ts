@@ -14,7 +14,10 @@ export type Loss =
   | { readonly kind: 'stdout' };
 
 export interface ProcessEvents {
-  readonly onStdout: (chunk: Buffer) => void;
+  /** Milliseconds to wait before more is read. */
+  readonly onStdout: (chunk: Buffer) => number;
+  /** Everything written so far is with the operating system. */
+  readonly onWritten: () => void;
   /** Once, after what was already written to stdout was delivered; not after `stop()` or `kill()`. */
   readonly onLost: (loss: Loss) => void;
 }
@@ -24,7 +27,7 @@ export interface BackendProcess {
   readonly pid: number | undefined;
   /** Rejects with an OnemcpError `spawn_failed`. */
   readonly ready: Promise<void>;
-  /** Characters written to stdin that the program has not read. */
+  /** Characters written to stdin that the operating system has not taken; 0 means that more can be written. */
   readonly queued: number;
   /** Redacted. */
   readonly stderrTail: string;
@@ -56,6 +59,7 @@ export function spawnProcess(spec: StdioBackendSpec, deps: IoDeps, events: Proce
   const stderrLog = createStderrLog(spec.name, deps);
   let exited = false;
   let lost = false;
+  let resting: NodeJS.Timeout | undefined;
   let ending: Promise<void> | undefined;
   let drained: Promise<void> | undefined;
 
@@ -70,6 +74,7 @@ export function spawnProcess(spec: StdioBackendSpec, deps: IoDeps, events: Proce
     // Not `close`: a grandchild may hold the streams for ever.
     child.once('exit', (code, signal) => {
       exited = true;
+      readOn();
       resolve();
       lose({ kind: 'exit', code, signal });
     });
@@ -78,6 +83,21 @@ export function spawnProcess(spec: StdioBackendSpec, deps: IoDeps, events: Proce
     child.once('spawn', resolve);
     child.on('error', (error) => reject(spawnError(error, spec, deps)));
   });
+
+  const readOn = () => {
+    clearTimeout(resting);
+    stdout?.resume();
+  };
+  const onStdout = (chunk: Buffer) => {
+    const ms = events.onStdout(chunk);
+    // The last words of a program do not wait.
+    if (ms <= 0 || exited) return;
+    stdout?.pause();
+    resting = setTimeout(readOn, ms).unref();
+  };
+  const onWritten = (error?: Error | null) => {
+    if (!error && stdin?.writableLength === 0) events.onWritten();
+  };
 
   const signal = (name: 'SIGTERM' | 'SIGKILL') => {
     if (pid === undefined) return;
@@ -129,7 +149,7 @@ export function spawnProcess(spec: StdioBackendSpec, deps: IoDeps, events: Proce
   };
 
   stdin?.on('error', () => loseSoon({ kind: 'stdin' }));
-  stdout?.on('data', events.onStdout);
+  stdout?.on('data', onStdout);
   stdout?.on('end', () => loseSoon({ kind: 'stdout' }));
   stdout?.on('error', () => {});
   stderr?.on('data', throttled(stderr, stderrLog.push));
@@ -148,7 +168,7 @@ export function spawnProcess(spec: StdioBackendSpec, deps: IoDeps, events: Proce
       return stderrLog.lastWords();
     },
     write(text) {
-      if (stdin?.writable) stdin.write(text);
+      if (stdin?.writable) stdin.write(text, onWritten);
     },
     stop() {
       ending ??= end(true);

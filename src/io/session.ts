@@ -11,6 +11,10 @@ import type {
   Upward,
 } from '../world.ts';
 import type { Log } from './deps.ts';
+import { createFlood } from './flood.ts';
+import { printable } from './lines.ts';
+import { notSent } from './notSent.ts';
+import { ProgressGate } from './progress.ts';
 import { RequestTable } from './requestTable.ts';
 import type { BackendTransport } from './transports/transport.ts';
 
@@ -25,6 +29,9 @@ export interface SessionOptions {
   readonly requestTotalTimeout: number;
   /** Milliseconds by which people may extend `requestTotalTimeout` of one request. */
   readonly humanTotalTimeout: number;
+  /** Messages a second that are looked at, and progress a second of one request: see `flood` in `limits.ts`. */
+  readonly floodMessages: number;
+  readonly floodProgress: number;
   /** `clientInfo` of `initialize`. */
   readonly clientInfo: { readonly name: string; readonly version: string };
   /** What `initialize` declares; default: nothing. */
@@ -50,6 +57,8 @@ interface Pending {
   readonly signal: CancelSignal | undefined;
   readonly onAbort: (() => void) | undefined;
   timer: NodeJS.Timeout;
+  /** Present once it has reported progress that somebody wants. */
+  gate: ProgressGate<Json> | undefined;
   /** Requests of the backend that somebody is being asked for this one. */
   legs: number;
   /** When the first of them began. */
@@ -92,7 +101,7 @@ export async function openSession(transport: BackendTransport, options: SessionO
 }
 
 function refusedHandshake(error: WireError, { name, redact = (text) => text }: SessionOptions): OnemcpError {
-  const message = `"${name}" refused initialize: ${redact(error.message).slice(0, 400)}`;
+  const message = `"${name}" refused initialize: ${printable(redact(error.message), 400)}`;
   return new OnemcpError('invalid_response', message, { server: name, reason: 'init-error', retryable: true }, error);
 }
 
@@ -101,7 +110,7 @@ function backendInfo(name: string, result: Json): BackendInfo {
   if (typeof version !== 'string' || !BACKEND_VERSIONS.includes(version)) {
     throw new OnemcpError(
       'unsupported_version',
-      `"${name}" speaks protocol version ${JSON.stringify(version)?.slice(0, 40)}, which onemcp does not know (it knows ${BACKEND_VERSIONS.join(', ')})`,
+      `"${name}" speaks protocol version ${printable(String(JSON.stringify(version)), 40)}, which onemcp does not know (it knows ${BACKEND_VERSIONS.join(', ')})`,
       { server: name, reason: 'unsupported-version', retryable: false },
     );
   }
@@ -116,15 +125,15 @@ function backendInfo(name: string, result: Json): BackendInfo {
 
 const HINT = 'set "isolation": "session" for this server to give every client a connection of its own';
 
-const LIST_CHANGED: Readonly<Record<string, 'tools' | 'prompts' | 'resources'>> = {
-  'notifications/tools/list_changed': 'tools',
-  'notifications/prompts/list_changed': 'prompts',
-  'notifications/resources/list_changed': 'resources',
-};
+const LIST_CHANGED: ReadonlyMap<string, 'tools' | 'prompts' | 'resources'> = new Map([
+  ['notifications/tools/list_changed', 'tools'],
+  ['notifications/prompts/list_changed', 'prompts'],
+  ['notifications/resources/list_changed', 'resources'],
+]);
 
 /** Our end of the JSON-RPC connection: ids, the table of requests in flight, timeouts, cancellation. JSON-RPC 2.0. */
 function createPeer(transport: BackendTransport, options: SessionOptions) {
-  const { name, log, requestTimeout, requestTotalTimeout, humanTotalTimeout, capabilities = {}, owner } = options;
+  const { name, log, requestTimeout, requestTotalTimeout, humanTotalTimeout, floodProgress, capabilities = {}, owner } = options;
   const pending = new RequestTable<Pending>();
   const legs = new Map<RequestId, Leg>();
   const listeners = new Set<(event: SessionEvent) => void>();
@@ -132,8 +141,8 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
   let nextId = 1;
   let closed: OnemcpError | undefined;
   let closing: Promise<void> | undefined;
-  const lastReceived = performance.now();
-  const lastRequested = lastReceived;
+  let lastReceived = performance.now();
+  let lastRequested = lastReceived;
 
   /** Takes a request out of the table; undefined when it was settled before. */
   const settle = (id: RequestId): Pending | undefined => {
@@ -141,6 +150,7 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
     if (!entry) return undefined;
     clearTimeout(entry.timer);
     if (entry.onAbort) entry.signal?.removeEventListener('abort', entry.onAbort);
+    entry.gate?.flush();
     if (entry.legs > 0) for (const leg of legs.values()) if (leg.origin === entry) leg.controller.abort('its call is over');
     return entry;
   };
@@ -152,6 +162,7 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
 
   /** Nobody waits for the answers of clients any more. */
   const takeBackAll = () => {
+    flood.clear();
     const open = [...legs.values()];
     legs.clear();
     for (const { controller } of open) controller.abort('the server has gone');
@@ -178,16 +189,18 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
       () => {
         const limit = left < timeoutMs ? requestTotalTimeout : timeoutMs;
         const entry = pending.get(id);
+        const method = entry?.method;
         abandon(
           id,
           'timeout',
-          new OnemcpError('timeout', `"${name}" did not answer ${entry?.method} within ${seconds(limit)}`, {
+          new OnemcpError('timeout', `"${name}" did not answer ${method} within ${seconds(limit)}`, {
             server: name,
             reason: 'timeout',
             retryable: true,
             limitMs: limit,
           }),
         );
+        if (method !== 'ping' && method !== 'initialize') emit({ type: 'timedOut' });
       },
       Math.max(0, Math.min(timeoutMs, left)),
     );
@@ -197,12 +210,12 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
     let id = message.id;
     if (id === null || id === undefined) {
       // JSON-RPC 2.0 §5: an error whose request could not be read has no id; with one request in flight there is no doubt.
-      if (pending.size !== 1) return log('debug', 'backend.unmatched', { backend: name });
+      if (pending.size !== 1) return stray('backend.unmatched', id);
       id = pending.all()[0]?.id as RequestId;
     }
     const entry = settle(id);
-    if (!entry) return log('debug', 'backend.late', { backend: name, id: String(id) });
-    if (message.error) return entry.reject(new WireError(message.error));
+    if (!entry) return stray('backend.late', id);
+    if (message.error) return entry.reject(new WireError(wellFormed(message.error)));
     const { result } = message;
     if (typeof result === 'object' && result !== null && !Array.isArray(result)) return entry.resolve(result);
     entry.reject(
@@ -211,6 +224,10 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
         reason: 'invalid-response',
       }),
     );
+  };
+
+  const stray = (event: string, id: RequestId | null | undefined) => {
+    if (flood.admitStray(lastReceived)) log('debug', event, { backend: name, id: String(id).slice(0, 100) });
   };
 
   const pause = (entry: Pending) => {
@@ -286,26 +303,47 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
         clearTimeout(entry.timer);
         entry.timer = arm(id, entry.timeoutMs, entry.deadline);
       }
-      entry.onProgress?.(params);
+      if (entry.onProgress) {
+        entry.gate ??= new ProgressGate(entry.onProgress, floodProgress);
+        entry.gate.push(params, lastReceived);
+      }
       return;
     }
     if (method === 'notifications/cancelled') {
+      if (flood.forget(params.requestId as RequestId)) return;
       const leg = legs.get(params.requestId as RequestId);
       if (!leg) return;
       legs.delete(params.requestId as RequestId);
       return leg.controller.abort(typeof params.reason === 'string' ? params.reason : 'taken back by the server');
     }
-    const kind = LIST_CHANGED[method];
+    const kind = LIST_CHANGED.get(method);
     if (kind) return emit({ type: 'listChanged', kind });
     const upward = method === 'notifications/message' ? upwardOf(origin) : undefined;
     if (upward) return upward.notify(method, params);
     emit({ type: 'notification', method, params });
   };
 
+  const onUnasked = (message: JsonRpcMessage, origin: RequestId | undefined) => {
+    if (message.id !== undefined) onRequest(message, origin);
+    else onNotification(message.method as string, message.params ?? {}, origin);
+  };
+
+  const flood = createFlood({
+    name,
+    rate: options.floodMessages,
+    pace: transport.pace,
+    log,
+    deliver: onUnasked,
+    refuse({ id }) {
+      const message = `onemcp has no room for more requests of this server: it sends more than ${options.floodMessages} messages a second`;
+      transport.send({ jsonrpc: '2.0', id: id as RequestId, error: { code: -32603, message } });
+    },
+  });
+
   transport.onmessage = (message, origin) => {
+    lastReceived = performance.now();
     if (message.method === undefined) onResponse(message);
-    else if (message.id !== undefined) onRequest(message, origin);
-    else onNotification(message.method, message.params ?? {}, origin);
+    else if (flood.admit(message, origin, lastReceived)) onUnasked(message, origin);
   };
   transport.onfail = (id, error) => settle(id)?.reject(error);
   transport.onreset = () => {
@@ -315,6 +353,7 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
   transport.onclose = (error) => {
     closed ??= error;
     failAll(error);
+    flood.end();
     emit({ type: 'closed', error });
   };
 
@@ -338,15 +377,22 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
     },
 
     request(method: string, params: Json | undefined, options: RequestOptions = {}): Promise<Json> {
-      if (closed) return Promise.reject(closed);
+      if (closed) return Promise.reject(notSent(closed));
       const { signal } = options;
       const cancelled = () => new OnemcpError('cancelled', `${method} was cancelled`, { server: name, reason: 'cancelled' });
       if (signal?.aborted) return Promise.reject(cancelled());
       const id = nextId++;
       return new Promise<Json>((resolve, reject) => {
         const timeoutMs = options.timeoutMs ?? requestTimeout;
-        const deadline = performance.now() + (options.totalTimeoutMs ?? requestTotalTimeout);
-        const onAbort = signal && (() => abandon(id, abortReason(signal), cancelled()));
+        const now = performance.now();
+        if (method !== 'ping') lastRequested = now;
+        const deadline = now + (options.totalTimeoutMs ?? requestTotalTimeout);
+        const onAbort =
+          signal &&
+          (() => {
+            pending.get(id)?.gate?.drop();
+            abandon(id, abortReason(signal), cancelled());
+          });
         if (onAbort) signal.addEventListener('abort', onAbort);
         const timer = arm(id, timeoutMs, deadline);
         // One literal with all its fields: a spread here would cost every call a fifth of its time.
@@ -362,6 +408,7 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
           signal,
           onAbort,
           timer,
+          gate: undefined,
           legs: 0,
           pausedAt: 0,
           extended: 0,
@@ -380,15 +427,16 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
       return () => void listeners.delete(listener);
     },
 
-    close(): Promise<void> {
-      closing ??= (async () => {
-        closed ??= new OnemcpError('shutting_down', `the connection to "${name}" is being closed`, {
-          server: name,
-          reason: 'shutting_down',
-        });
-        failAll(closed);
-        await transport.close();
-      })();
+    close(options: { readonly kill?: boolean } = {}): Promise<void> {
+      if (closing) {
+        if (options.kill) void transport.close(options);
+        return closing;
+      }
+      closed ??= new OnemcpError('shutting_down', `the connection to "${name}" is being closed`, { server: name, reason: 'shutting_down' });
+      // The transport first: it knows which requests have not left yet.
+      closing = transport.close(options);
+      failAll(closed);
+      flood.end();
       return closing;
     },
 
@@ -403,6 +451,15 @@ function withToken(params: Json, id: RequestId, { onProgress }: RequestOptions):
   if (meta) meta.progressToken = id;
   else params._meta = { progressToken: id };
   return params;
+}
+
+/** An error object of JSON-RPC, whatever came in its place. JSON-RPC 2.0 §5.1. */
+function wellFormed(error: unknown): { code: number; message: string; data?: unknown } {
+  const given = (typeof error === 'object' && error !== null ? error : { message: error }) as Json;
+  const { code, message } = given;
+  if (Number.isInteger(code) && typeof message === 'string') return given as { code: number; message: string };
+  const text = typeof message === 'string' ? message : 'the server answered with an error that is none of JSON-RPC';
+  return { ...given, code: Number.isInteger(code) ? (code as number) : -32603, message: text };
 }
 
 const abortReason = ({ reason }: CancelSignal): string => (typeof reason === 'string' ? reason : 'cancelled');

@@ -16,8 +16,13 @@ export interface RootInput {
   readonly strategy?: Roster['strategy'] | undefined;
   readonly limits: Limits;
   readonly ports: Ports;
-  /** What is known of a backend of this specification from an earlier run. */
-  readonly remembered?: ((spec: BackendSpec) => Remembered | undefined) | undefined;
+  readonly memory?: Memory | undefined;
+}
+
+/** What is known from an earlier run. An object: xstate would take a function in a context for one that makes its value. */
+export interface Memory {
+  /** What is known of a backend of this specification. */
+  recall(spec: BackendSpec): Remembered | undefined;
 }
 
 interface RootContext extends Omit<RootInput, 'strategy'>, Roster {}
@@ -128,13 +133,13 @@ const carryOut = (decide: (context: RootContext, event: RootEvent | ChildEvent) 
     }
   });
 
-const backendInput = ({ limits, ports, remembered }: RootContext, { child, previous }: Effect & { type: 'spawn' }) => ({
+const backendInput = ({ limits, ports, memory }: RootContext, { child, previous }: Effect & { type: 'spawn' }) => ({
   ...child,
   limits,
   ports,
   previous,
   // An instance has no lists of its own.
-  remembered: child.instance ? undefined : remembered?.(child.spec),
+  remembered: child.instance ? undefined : memory?.recall(child.spec),
 });
 
 /** The roster alone, so that decisions cannot touch the rest of the context. */

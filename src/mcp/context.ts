@@ -3,6 +3,7 @@ import type { Instance, World } from '../world.ts';
 import type { Client } from './client.ts';
 import { createConnections } from './connections.ts';
 import { createElicitations } from './elicitations.ts';
+import { createLanes } from './lanes.ts';
 import { createLevels } from './levels.ts';
 import type { Context } from './method.ts';
 import { createSubscriptions } from './subscriptions.ts';
@@ -31,13 +32,15 @@ export interface ContextOptions {
   /** Starts and ends instances. */
   readonly need: (instance: Instance) => void;
   readonly release: (id: string) => void;
+  /** Starts a backend that sleeps. */
+  readonly wake: (backend: string) => void;
   readonly log: (level: 'debug' | 'warn', event: string, facts: Record<string, unknown>) => void;
 }
 
 /** What the methods share, put together. Before anybody else listens to the World, so that connections are greeted first. */
 export function createContext(options: ContextOptions): { readonly context: Context & { startedAt: number }; close(): void } {
-  const { world, onChange, naming, limits, serverInfo, now, epoch, sole, instructions, extensions, samplingContext, need, release, log } =
-    options;
+  const { world, onChange, naming, limits, serverInfo, now, epoch, sole, instructions, extensions, samplingContext } = options;
+  const { need, release, wake, log } = options;
   const clients = new Set<Client>();
   const namespaceOf = (backend: string) => world().backends.get(backend)?.namespace ?? backend;
   const subscriptions = createSubscriptions({
@@ -88,6 +91,7 @@ export function createContext(options: ContextOptions): { readonly context: Cont
     handedOut: new Map(),
     clients,
     connections,
+    lanes: createLanes({ world, limits, now, wake }),
     subscriptions,
     levels,
     elicitations,

@@ -5,6 +5,7 @@ import type { BackendView, CancelSignal, Json, RequestId, World } from '../world
 import type { Client, Send } from './client.ts';
 import type { Connections } from './connections.ts';
 import type { Elicitations } from './elicitations.ts';
+import type { Lanes } from './lanes.ts';
 import type { Levels } from './levels.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import type { Traffic } from './traffic.ts';
@@ -33,6 +34,8 @@ export interface Context {
   readonly clients: Set<Client>;
   /** Which connection to a backend belongs to which client. */
   readonly connections: Connections;
+  /** Places and lines of requests, for each backend. */
+  readonly lanes: Lanes;
   readonly subscriptions: Subscriptions;
   readonly levels: Levels;
   readonly elicitations: Elicitations;
@@ -103,8 +106,13 @@ export function waitFor<T>(
   });
 }
 
-/** States in which a backend may become usable by itself. */
-export const isComing = ({ state }: BackendView): boolean => state !== 'connected' && state !== 'stopping' && state !== 'stopped';
+/** Whether a backend may become usable by itself, or by waking it, while a call waits. */
+export function isComing({ state, retryAt }: BackendView, { world, epoch, limits }: Context): boolean {
+  if (state === 'failed') return retryAt !== undefined && retryAt - epoch() <= limits.callWait;
+  // It may be on its way to sleep, or be restarted by its operator.
+  if (state === 'stopping') return world().phase === 'running';
+  return state !== 'connected' && state !== 'stopped';
+}
 
 /** What a local error tells a client in `data` or `_meta`: never arguments or secrets. */
 export interface ErrorMeta {

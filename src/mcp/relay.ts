@@ -1,32 +1,31 @@
-import type { BackendSession, Json } from '../world.ts';
+import type { Json, RequestOptions } from '../world.ts';
 import { dropHopMeta } from './hopMeta.ts';
 import type { Call, Context } from './method.ts';
 import { ClientUpward } from './upward.ts';
 
-/** Where a request goes: a session, and the name of its backend. */
-export interface Hop {
-  readonly session: BackendSession;
-  readonly backend: string;
+/** What `BackendSession.request` is given for a request of a client. */
+export interface RelayOptions extends RequestOptions {
+  readonly upward: ClientUpward;
 }
 
 /**
- * Sends a request on to a backend as it came, with `changed` fields of its parameters replaced; what the backend says or
- * asks meanwhile goes to its client only. The parameters are parsed text that nobody else holds, so they are changed in
- * place.
+ * Makes the parameters of a request what its backend is to see: as they came, with `changed` fields replaced. They are
+ * parsed text that nobody else holds, so they are changed in place, once for all attempts. What the backend says or asks
+ * meanwhile goes to the client of the request only.
  */
-export function relay({ session, backend }: Hop, call: Call, context: Context, changed: Json): Promise<Json> {
+export function prepare(backend: string, call: Call, context: Context, changed: Json): RelayOptions {
   const { params, signal } = call;
   const onProgress = progressOf(call);
   Object.assign(params, changed);
   dropHopMeta(params);
   // Our own token is always sent: progress is what resets the timer.
-  return session.request(call.method, params, { signal, onProgress, upward: new ClientUpward(call, backend, context) });
+  return { signal, onProgress, upward: new ClientUpward(call, backend, context) };
 }
 
 const IGNORE = () => {};
 
 /**
- * Progress with the client's own token, as long as it increases; nothing when the client gave no token.
+ * Progress with the client's own token, as long as it increases, over all attempts; nothing when the client gave no token.
  * MCP basic/utilities/progress.
  */
 function progressOf({ params, send }: Call): (progress: Json) => void {

@@ -1,159 +1,81 @@
-import { OnemcpError, WireError } from '../errors.ts';
-import type { BackendSession, BackendView, Json, World } from '../world.ts';
-import { elicits } from './capabilities.ts';
-import type { Client } from './client.ts';
-import { type Call, type Context, errorMeta, isComing, waitFor } from './method.ts';
+/** What a client is told of a backend that cannot be asked now. */
+import { OnemcpError } from '../errors.ts';
+import type { BackendView } from '../world.ts';
+import { type Context, isComing } from './method.ts';
+import { NOTHING_SENT } from './retry.ts';
 
-/** Our `_meta` key of results that say why a backend could not answer. */
-export const ERROR_META = 'dev.onemcp/error';
-
-/**
- * The session with a backend that the client of a call uses; one that is starting or retrying is given `callWait` to come.
- * @throws OnemcpError `backend_unavailable` naming the server, its state and what happens next; `busy` when the client
- * would need one connection too many
- */
-export function sessionOf(backend: string, call: Call, context: Context): BackendSession | Promise<BackendSession> {
-  const view = context.world().backends.get(backend);
-  const instance = view && context.connections.instanceOf(view, call.client);
-  if (instance) context.connections.use(instance);
-  const session = instance ? context.world().instances.get(instance.id)?.session : view?.session;
-  return session ? ready(session, context) : waitForSession(backend, instance?.id, call, context);
+interface Circumstances {
+  readonly context: Context;
+  /** Milliseconds that the call waited for the backend. */
+  readonly waitedMs: number;
 }
 
-/** A call must not overtake what its client has just set. */
-function ready(session: BackendSession, { levels }: Context): BackendSession | Promise<BackendSession> {
-  const applying = levels.applying.size === 0 ? undefined : levels.applying.get(session);
-  return applying ? applying.then(() => session) : session;
-}
-
-async function waitForSession(backend: string, instance: string | undefined, { signal }: Call, context: Context): Promise<BackendSession> {
-  const began = context.now();
-  const viewIn = ({ backends, instances }: World) => (instance === undefined ? backends.get(backend) : instances.get(instance));
-  const view = await waitFor(context, { ms: context.limits.callWait, signal }, (world) => {
-    const current = viewIn(world);
-    if (current) return isComing(current) ? undefined : current;
-    // An instance that was just asked for may not show yet.
-    return instance !== undefined && world.phase === 'running' && world.backends.has(backend) ? undefined : null;
-  });
-  const latest = view ?? viewIn(context.world());
-  if (latest?.session) return ready(latest.session, context);
-  throw unavailable(backend, latest, {
-    waitedMs: context.now() - began,
-    epoch: context.epoch(),
-    configured: context.world().backends.has(backend),
-  });
-}
-
-/** What a client is told of a backend that is not usable. */
-function unavailable(
-  name: string,
-  view: BackendView | undefined,
-  { waitedMs, epoch, configured }: { waitedMs: number; epoch: number; configured: boolean },
-): OnemcpError {
-  const retryAfterMs = view?.retryAt === undefined ? undefined : Math.max(0, view.retryAt - epoch);
-  const state = view ? STATES[view.state] : configured ? 'has no connection for this client yet' : 'is no longer configured';
-  const next =
-    retryAfterMs !== undefined
-      ? ` The next start is in ${(retryAfterMs / 1000).toFixed(1)} s (attempt ${(view?.failures ?? 0) + 1}).`
-      : view && isComing(view)
-        ? ' It will be usable as soon as it is connected.'
-        : '';
-  const waited = waitedMs >= 1000 ? ` The call waited ${Math.round(waitedMs / 1000)} s for it.` : '';
-  const cause = view?.lastError ? ` Last error: ${view.lastError.message}.` : '';
-  return new OnemcpError('backend_unavailable', `Server "${name}" ${state}.${waited}${cause}${next} Nothing was sent to it.`, {
+/** The error that names the server, its state, its last error, what happens next, and what to do. */
+export function unavailable(name: string, view: BackendView | undefined, { context, waitedMs }: Circumstances): OnemcpError {
+  const retryAfterMs = view?.retryAt === undefined ? undefined : Math.max(0, view.retryAt - context.epoch());
+  const waited = waitedMs >= 1000 ? `The call waited ${Math.round(waitedMs / 1000)} s for it.` : '';
+  const cause = view?.lastError ? `Last error: ${view.lastError.message}.` : '';
+  const sentences = [
+    `Server "${name}" ${stateOf(name, view, context)}.`,
+    waited,
+    cause,
+    view && nextOf(view, retryAfterMs, context),
+    NOTHING_SENT,
+  ];
+  return new OnemcpError('backend_unavailable', sentences.filter(Boolean).join(' '), {
     server: name,
     reason: 'unavailable',
     state: view?.state,
-    retryable: true,
+    retryable: view?.state !== 'failed' || retryAfterMs !== undefined,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
+}
+
+/** The error for a backend whose operator keeps requests from it. */
+export function drained({ name, held }: BackendView, { epoch }: Context): OnemcpError {
+  const until = held?.until;
+  const end = until === undefined ? 'it is resumed' : new Date(until).toISOString();
+  return new OnemcpError('busy', `Server "${name}" is drained by its operator until ${end}. ${NOTHING_SENT}`, {
+    server: name,
+    reason: 'drained',
+    retryable: true,
+    ...(until !== undefined && { retryAfterMs: Math.max(0, until - epoch()) }),
+    sent: false,
+  });
+}
+
+function stateOf(name: string, view: BackendView | undefined, { world }: Context): string {
+  const { backends, phase } = world();
+  if (!view) return backends.has(name) ? 'has no connection for this client yet' : 'is no longer configured';
+  const { state, waitsFor, failures } = view;
+  if (state === 'idle' && waitsFor.length > 0)
+    return `waits for ${waitsFor.map((other) => otherOf(other, backends.get(other))).join(', and ')}`;
+  if (state === 'stopped' && phase === 'running') return `was stopped by its operator; \`onemcp start ${name}\` starts it again`;
+  if (state === 'failed' && failures > 1) return `has failed ${failures} times in a row`;
+  return STATES[state];
+}
+
+const otherOf = (name: string, view: BackendView | undefined): string =>
+  `"${name}", which ${view ? STATES[view.state] : 'is not configured'}`;
+
+function nextOf(view: BackendView, retryAfterMs: number | undefined, context: Context): string | undefined {
+  const { name, state, failures } = view;
+  const inSeconds = retryAfterMs !== undefined && `in ${(retryAfterMs / 1000).toFixed(1)} s`;
+  if (state === 'failed') {
+    if (inSeconds) return `It is probed again ${inSeconds}.`;
+    return `It is not tried again until its configuration changes, or until \`onemcp restart ${name}\`.`;
+  }
+  if (inSeconds) return `The next start is ${inSeconds} (attempt ${failures + 1}).`;
+  return isComing(view, context) ? 'It will be usable as soon as it is connected.' : undefined;
 }
 
 const STATES: Readonly<Record<BackendView['state'], string>> = {
   idle: 'is waiting to be started',
   starting: 'is still starting',
-  connected: 'is connected',
+  connected: 'has just lost its connection',
   error: 'has failed and is being cleaned up',
   retrying: 'is down and will be restarted',
-  failed: 'has failed too often',
+  failed: 'has failed',
   stopping: 'is being stopped',
   stopped: 'is stopped',
 };
-
-/** Codes that a backend may answer only if one of us broke the protocol; a client could not make sense of them. */
-const HOP_LOCAL = new Set([-32700, -32600, -32601]);
-
-/**
- * A failed `tools/call` as a result, so that the model can read it; an application error of the backend is relayed as
- * the error it is. MCP server/tools §Error Handling.
- * @param owner undefined while it was not known whose call it is: such an error is the call's own
- */
-export function failedCall(owner: string | undefined, error: unknown, { client }: Call, context: Context): Json {
-  const backend = owner ?? missingOwner(error);
-  if (backend === undefined) throw error;
-  if (error instanceof WireError) {
-    if (error.error.code === URL_ELICITATION_REQUIRED) return urlElicitation(backend, error, client, context);
-    if (!HOP_LOCAL.has(error.error.code)) throw error;
-    return errorResult(`Server "${backend}" refused the call: ${error.message}`, {
-      server: backend,
-      reason: 'upstream-error',
-      retryable: false,
-      upstreamCode: error.error.code,
-    });
-  }
-  if (!(error instanceof OnemcpError) || error.code === 'cancelled') throw error;
-  if (error.code === 'backend_unavailable') return errorResult(error.message, errorMeta(backend, error));
-  const view = context.world().backends.get(backend);
-  return errorResult(`Server "${backend}" failed: ${error.message}. ${aftermath(error, view)}`, errorMeta(backend, error));
-}
-
-/** MCP client/elicitation §URL Elicitation Required Error. */
-const URL_ELICITATION_REQUIRED = -32042;
-
-/** The user has to open pages first: a client that can show them gets the error, others are told why nothing happened. */
-function urlElicitation(backend: string, error: WireError, client: Client, { elicitations }: Context): Json {
-  if (client.protocolVersion >= '2025-11-25' && elicits(client.capabilities, 'url')) {
-    const asked = (error.error.data as Json | null | undefined)?.elicitations;
-    if (Array.isArray(asked)) for (const each of asked) elicitations.remember(backend, (each as Json | null)?.elicitationId, client);
-    throw error;
-  }
-  return errorResult(`Server "${backend}" needs its user to open a web page first, which this client cannot show: ${error.message}`, {
-    server: backend,
-    reason: 'url-elicitation-required',
-    retryable: false,
-  });
-}
-
-function aftermath(error: OnemcpError, view: BackendView | undefined): string {
-  if (error.code === 'busy') return 'Nothing was sent to it.';
-  const restart =
-    RESTARTED.has(error.code) && view && view.state !== 'stopping' && view.state !== 'stopped' ? ' It is being restarted.' : '';
-  return `The call may have been executed; it was not repeated.${restart}`;
-}
-
-/** The backend that did not come, for a name that could only be its. */
-const missingOwner = (error: unknown): string | undefined =>
-  error instanceof OnemcpError && error.code === 'backend_unavailable' ? error.data?.server : undefined;
-
-/** Errors after which the backend's actor starts it anew. */
-const RESTARTED = new Set(['backend_exited', 'connection_failed', 'session_lost']);
-
-function errorResult(text: string, meta: object): Json {
-  return { content: [{ type: 'text', text }], isError: true, _meta: { [ERROR_META]: meta } };
-}
-
-/** A failed request of another method as a JSON-RPC error. */
-export function failedRequest(owner: string | undefined, error: unknown): Error {
-  const backend = owner ?? missingOwner(error);
-  if (backend === undefined) return error as Error;
-  if (error instanceof WireError) {
-    if (!HOP_LOCAL.has(error.error.code)) return error;
-    return new WireError({
-      code: -32603,
-      message: `Server "${backend}" refused the request: ${error.message}`,
-      data: { server: backend, reason: 'upstream-error', retryable: false, upstreamCode: error.error.code },
-    });
-  }
-  if (!(error instanceof OnemcpError) || error.code === 'cancelled') return error as Error;
-  return new WireError({ code: -32603, message: error.message, data: errorMeta(backend, error) });
-}

@@ -22,6 +22,8 @@ export interface Target {
 
 /** The way up from a backend to a client. A class, because every call makes one. */
 export class ClientUpward implements Upward {
+  /** Whether the client was asked anything: it is not asked twice. */
+  asked = false;
   private readonly target: Target;
   private readonly backend: string;
   private readonly context: Context;
@@ -35,6 +37,7 @@ export class ClientUpward implements Upward {
   async request(method: string, params: Json | undefined, options: UpwardOptions): Promise<Json> {
     const { client, send } = this.target;
     const asked = this.prepare(method, params, client);
+    this.asked = true;
     const wantsProgress = isObject(params?._meta) && params._meta.progressToken !== undefined;
     if (asked) dropHopMeta(asked);
     try {

@@ -1,3 +1,4 @@
+import { formatIssue } from '../config/issue.ts';
 import type { BackendView, InstanceView, Successor, World } from '../world.ts';
 
 export type HealthLevel = 'healthy' | 'degraded' | 'unhealthy';
@@ -16,6 +17,17 @@ export interface Vitals {
   readonly transport: 'http' | 'stdio';
   /** What no client sees of a backend, in sentences: see hidden.ts. */
   readonly hidden?: ReadonlyMap<string, readonly string[]>;
+  /** The requests that wait for a backend; undefined while there are none. */
+  readonly waitingFor?: (backend: string) => Waiting | undefined;
+  /** What is wrong with the gateway itself, in sentences. */
+  readonly problems?: readonly string[];
+}
+
+/** Requests of clients that wait for a backend, whatever they wait for. */
+interface Waiting {
+  readonly queued: number;
+  /** Milliseconds that the oldest of them has waited. */
+  readonly queueAgeMs: number;
 }
 
 export interface ServerHealth {
@@ -44,6 +56,9 @@ export interface ServerHealth {
   readonly failures?: number;
   /** Requests in flight, while connected. */
   readonly inFlight?: number;
+  /** Requests that wait for a place, a connection or its operator, and for how long the oldest has, while there are any. */
+  readonly queued?: number;
+  readonly queueAgeMs?: number;
   readonly pid?: number;
   /** What is wrong with its lists. */
   readonly notes?: readonly string[];
@@ -92,8 +107,27 @@ export interface Health {
     readonly disabledCount: number;
     readonly authEnabled: boolean;
     readonly transport: 'http' | 'stdio';
+    /** Counts the configurations that were applied, from 1. */
+    readonly revision: number;
+    readonly appliedAt: string;
+    /** Why the file as it is now was not applied; the one before is in force. */
+    readonly lastError?: ConfigurationError;
   };
+  /** What is wrong with the gateway itself, while anything is: it serves all the same. */
+  readonly problems?: readonly string[];
 }
+
+interface ConfigurationError {
+  /** ISO 8601. */
+  readonly at: string;
+  /** The first ones as `file:line:column path: text`. */
+  readonly issues: readonly string[];
+  /** How many there are. */
+  readonly count: number;
+}
+
+/** Issues of the configuration that are shown; `onemcp check` has them all. */
+const MOST_ISSUES = 5;
 
 /**
  * How the whole is: `unhealthy` when no enabled backend is usable or a critical one is down, `degraded` when any is, or
@@ -121,13 +155,12 @@ export function health(world: World, vitals: Vitals): Health {
   const views = [...world.backends.values()];
   const disabled: ServerHealth[] = world.config.disabled.map((name) => ({ name, status: 'disabled', healthy: false }));
   const instances = instancesByBackend(world);
-  const details = [
-    ...views.map((view) => serverHealth(view, [...view.notes, ...(vitals.hidden?.get(view.name) ?? [])], instances.get(view.name))),
-    ...disabled,
-  ];
+  const details = [...views.map((view) => serverHealth(view, vitals, instances.get(view.name))), ...disabled];
   const healthy = views.filter(isUsable).length;
+  const { problems = [] } = vitals;
+  const level = healthLevel(world);
   return {
-    status: healthLevel(world),
+    status: level === 'healthy' && problems.length > 0 ? 'degraded' : level,
     phase: world.phase,
     timestamp: iso(vitals.now),
     version: vitals.version,
@@ -148,11 +181,16 @@ export function health(world: World, vitals: Vitals): Health {
       disabledCount: disabled.length,
       authEnabled: false,
       transport: vitals.transport,
+      revision: world.config.revision,
+      appliedAt: iso(world.config.appliedAt),
+      ...(world.config.lastError && { lastError: configurationError(world.config.lastError) }),
     },
+    ...(problems.length > 0 && { problems }),
   };
 }
 
-function serverHealth(view: BackendView, notes: readonly string[], instances: readonly InstanceHealth[] | undefined): ServerHealth {
+function serverHealth(view: BackendView, { hidden, waitingFor }: Vitals, instances: readonly InstanceHealth[] | undefined): ServerHealth {
+  const notes = [...view.notes, ...(hidden?.get(view.name) ?? [])];
   const { name, state, tags, since, lastConnected, lastError, retryAt, failures, session } = view;
   const connected = state === 'connected';
   return {
@@ -172,11 +210,18 @@ function serverHealth(view: BackendView, notes: readonly string[], instances: re
     ...(retryAt !== undefined && { nextRetry: iso(retryAt) }),
     ...(failures > 0 && { failures }),
     ...(session && { inFlight: session.inFlight }),
+    ...waitingFor?.(name),
     ...(session?.pid !== undefined && { pid: session.pid }),
     ...(notes.length > 0 && { notes }),
     ...(instances && { instances }),
   };
 }
+
+const configurationError = ({ at, issues }: NonNullable<World['config']['lastError']>): ConfigurationError => ({
+  at: iso(at),
+  issues: issues.slice(0, MOST_ISSUES).map(formatIssue),
+  count: issues.length,
+});
 
 const successorHealth = ({ state, generation, lastError, retryAt }: Successor): SuccessorHealth => ({
   status: state,

@@ -43,9 +43,12 @@ export interface HealthBody {
   readonly [key: string]: unknown;
 }
 
-/** Starts `onemcp run` on a free port and waits until it listens. It is stopped when the test is over. */
-export async function startGateway(mcpServers: Json, gateway: Json = {}, args: readonly string[] = []): Promise<Running> {
-  const folder = mkdtempSync(join(tmpdir(), 'onemcp-'));
+/**
+ * Starts `onemcp run` on a free port and waits until it listens. It is stopped when the test is over.
+ * @param home a folder that outlives it, for a test that starts it again; default: one of its own
+ */
+export async function startGateway(mcpServers: Json, gateway: Json = {}, args: readonly string[] = [], home?: string): Promise<Running> {
+  const folder = home ?? mkdtempSync(join(tmpdir(), 'onemcp-'));
   writeFileSync(join(folder, 'mcp.json'), JSON.stringify({ mcpServers, gateway }, null, 2));
   const child = spawn(process.execPath, [MAIN, 'run', 'mcp.json', '--port', '0', '--log-format', 'json', '--log-level', 'debug', ...args], {
     cwd: folder,

@@ -1,4 +1,5 @@
 import { vi } from 'vitest';
+import { Pace } from '../../src/io/pace.ts';
 import type { BackendTransport } from '../../src/io/transports/transport.ts';
 import type { Json, JsonRpcMessage } from '../../src/world.ts';
 
@@ -28,6 +29,7 @@ export function fakeTransport(
     onfail: undefined,
     onclose: undefined,
     onreset: undefined,
+    pace: new Pace(200),
     pid: 42,
     stderrTail: '',
   };

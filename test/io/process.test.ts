@@ -15,7 +15,14 @@ const secret = (value: string): Secret => ({ reveal: () => value, toString: () =
 async function run(spec: StdioBackendSpec, deps: IoDeps = createDeps()) {
   const chunks: Buffer[] = [];
   const losses: Loss[] = [];
-  const child = spawnProcess(spec, deps, { onStdout: (chunk) => void chunks.push(chunk), onLost: (loss) => void losses.push(loss) });
+  const child = spawnProcess(spec, deps, {
+    onStdout(chunk) {
+      chunks.push(chunk);
+      return 0;
+    },
+    onWritten() {},
+    onLost: (loss) => void losses.push(loss),
+  });
   onClose(() => child.kill());
   await child.ready;
   return { child, losses, output: () => Buffer.concat(chunks).toString() };
@@ -90,7 +97,7 @@ describe('a program that cannot be started', () => {
   ])('because it %s', async (_title, spec, message) => {
     const deps = createDeps();
     const start = async () => {
-      const child = spawnProcess(spec(), deps, { onStdout: () => {}, onLost: () => {} });
+      const child = spawnProcess(spec(), deps, { onStdout: () => 0, onWritten() {}, onLost() {} });
       await child.ready.finally(() => child.stop());
     };
     await expect(start()).rejects.toMatchObject({

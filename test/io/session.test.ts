@@ -13,6 +13,8 @@ const open = (transport: FakeTransport, more: { requestTimeout?: number; request
     requestTimeout: 1000,
     requestTotalTimeout: 5000,
     humanTotalTimeout: 3000,
+    floodMessages: 200,
+    floodProgress: 10,
     clientInfo: { name: 'onemcp', version: '0' },
     log: () => {},
     signal: new AbortController().signal,
@@ -162,7 +164,7 @@ it('the end of the connection fails everything at once, and is told to late list
   const error = new OnemcpError('backend_exited', 'gone');
   transport.onclose?.(error);
   expect(await Promise.all(requests)).toEqual([error, error]);
-  await expect(session.request('c', {})).rejects.toBe(error);
+  await expect(session.request('c', {})).rejects.toMatchObject({ code: error.code, message: error.message, data: { sent: false } });
   session.subscribe((event) => events.push(event));
   expect(events).toEqual([
     { type: 'closed', error },

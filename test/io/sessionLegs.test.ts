@@ -31,6 +31,8 @@ async function connect({ owner, capabilities }: { owner?: Upward; capabilities?:
     requestTimeout: 1000,
     requestTotalTimeout: 5000,
     humanTotalTimeout: 10_000,
+    floodMessages: 200,
+    floodProgress: 10,
     clientInfo: { name: 'onemcp', version: '0' },
     capabilities,
     owner,

@@ -104,7 +104,7 @@ describe('a lazy backend', () => {
   const remembered = { items: { ...NO_ITEMS, tools: [tool('t')] }, info, at: 1 };
 
   it(verifies('lazy', 'whose lists are remembered sleeps until it is needed'), async () => {
-    const root = createRoot([specOf('a', { lazy: true })], { remembered: () => remembered });
+    const root = createRoot([specOf('a', { lazy: true })], { memory: { recall: () => remembered } });
     root.root.send({ type: 'RUN' });
     await settle(root);
     expect(root.view('a')).toMatchObject({ state: 'idle', asleep: true, settled: true, items: remembered.items });
@@ -138,7 +138,7 @@ describe('a lazy backend', () => {
 
   it('that somebody depends on is woken for him', async () => {
     const root = createRoot([specOf('a', { lazy: true }), specOf('b', { dependsOn: ['a'] })], {
-      remembered: ({ name }) => (name === 'a' ? remembered : undefined),
+      memory: { recall: ({ name }) => (name === 'a' ? remembered : undefined) },
     });
     root.root.send({ type: 'RUN' });
     await settle(root);

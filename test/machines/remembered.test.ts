@@ -5,7 +5,7 @@ import { createRoot, exit, instanceOf, opened } from '../support/machines.ts';
 
 const info = { protocolVersion: '2025-06-18', serverInfo: { name: 'old' }, capabilities: { tools: {} }, instructions: 'As before.' };
 const remembered: Remembered = { items: { ...NO_ITEMS, tools: [tool('known')] }, info, at: 5_000 };
-const rootWith = () => createRoot(['a', 'b'], { remembered: ({ name }) => (name === 'a' ? remembered : undefined) });
+const rootWith = () => createRoot(['a', 'b'], { memory: { recall: ({ name }) => (name === 'a' ? remembered : undefined) } });
 
 describe('a backend that is remembered', () => {
   it('has its lists and its abilities before anything starts, and nobody waits for them', () => {

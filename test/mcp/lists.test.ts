@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { OnemcpError } from '../../src/errors.ts';
 import type { Json } from '../../src/world.ts';
-import { fakeClient, fakeGateway, tool, viewOf } from '../support/fakeWorld.ts';
+import { fakeClient, fakeGateway, fakeSession, tool, viewOf } from '../support/fakeWorld.ts';
 import { verifies } from '../support/verifies.ts';
 
 const TOOLS = { tools: [tool('t')] };
@@ -35,6 +35,25 @@ describe('a list that is not all there', () => {
     expect(partialOf(await client.ask('tools/list'))).toBeUndefined();
     gateway.set(viewOf('a', { items: TOOLS, notes: ['tools/list failed: no'] }));
     expect(partialOf(await client.ask('tools/list'))).toHaveLength(1);
+  });
+});
+
+describe('a backend that is remembered', () => {
+  const known = {
+    items: TOOLS,
+    info: fakeSession({ capabilities: { tools: {} }, instructions: 'As before.' }).info,
+    remembered: 5,
+    settled: true,
+  };
+
+  it(verifies(['remembered', 'A12'], 'is listed at once and whole, and counts as known, whether it starts or fails'), async () => {
+    for (const patch of [{ state: 'starting' }, { state: 'retrying', lastError: new OnemcpError('timeout', 'late') }] as const) {
+      const client = fakeClient(fakeGateway([viewOf('a', { ...known, ...patch })]));
+      const { result } = await client.ask('tools/list');
+      expect([(result.tools as Json[]).map(({ name }) => name), partialOf({ result })]).toEqual([['a__t'], undefined]);
+      expect(client.opening.capabilities).toEqual({ tools: { listChanged: true } });
+      expect(client.opening.instructions).toBe('# a (tools: a__…)\nAs before.');
+    }
   });
 });
 

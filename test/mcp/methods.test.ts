@@ -1,9 +1,19 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ErrorCode, OnemcpError, WireError } from '../../src/errors.ts';
+import { ERROR_META } from '../../src/mcp/failure.ts';
 import { waitFor } from '../../src/mcp/method.ts';
-import { ERROR_META } from '../../src/mcp/unavailable.ts';
 import type { CancelSignal, Json } from '../../src/world.ts';
-import { type FakeBackend, fakeClient, fakeGateway, fakeSession, flush, type Received, tool, viewOf } from '../support/fakeWorld.ts';
+import {
+  type FakeBackend,
+  fakeClient,
+  fakeGateway,
+  fakeSession,
+  flush,
+  type Received,
+  tool,
+  viewOf,
+  worldOf,
+} from '../support/fakeWorld.ts';
 import { verifies } from '../support/verifies.ts';
 
 const TOOLS = { tools: [tool('t')] };
@@ -354,11 +364,29 @@ describe('tools/call', () => {
       expect((await answer).error).toEqual({ code: -32602, message: 'Unknown tool: t; not all servers were seen yet (a, b)' });
     });
 
-    it.each(['stopping', 'stopped'] as const)('is told at once when it is %s', async (state) => {
-      const client = fakeClient(fakeGateway([viewOf('a', { state, settled: true, connects: 1, items: TOOLS })]));
-      expect(textOf(await client.ask('tools/call', { name: 'a__t' }))).toMatch(
+    it.each(['stopping', 'stopped'] as const)('is told at once when it is %s with the gateway', async (state) => {
+      const gateway = fakeGateway([]);
+      const view = viewOf('a', { state, settled: true, connects: 1, items: TOOLS });
+      gateway.setWorld(worldOf([view], { phase: 'stopping' }));
+      expect(textOf(await fakeClient(gateway).ask('tools/call', { name: 'a__t' }))).toMatch(
         /^Server "a" is (being )?stopped\. Nothing was sent to it\.$/,
       );
+    });
+
+    it('is told at once how to start it when its operator has stopped it', async () => {
+      const client = fakeClient(fakeGateway([viewOf('a', { state: 'stopped', settled: true, connects: 1, items: TOOLS })]));
+      expect(textOf(await client.ask('tools/call', { name: 'a__t' }))).toBe(
+        'Server "a" was stopped by its operator; `onemcp start a` starts it again. Nothing was sent to it.',
+      );
+    });
+
+    it('waits for what comes of it while only the server is being stopped', async () => {
+      const stopping = viewOf('a', { state: 'stopping', settled: true, connects: 1, items: TOOLS });
+      const gateway = fakeGateway([stopping]);
+      const answer = fakeClient(gateway).ask('tools/call', { name: 'a__t' });
+      await pass(2_000);
+      gateway.set({ ...stopping, state: 'stopped' });
+      expect(textOf(await answer)).toContain('was stopped by its operator');
     });
 
     it('can be cancelled', async () => {
@@ -449,7 +477,7 @@ describe('prompts/get', () => {
     const client = fakeClient(fakeGateway([viewOf('a', { state: 'stopped', ...prompts })]));
     expect((await client.ask('prompts/get', { name: 'a__ask' })).error).toEqual({
       code: -32603,
-      message: 'Server "a" is stopped. Nothing was sent to it.',
+      message: 'Server "a" was stopped by its operator; `onemcp start a` starts it again. Nothing was sent to it.',
       data: { server: 'a', reason: 'unavailable', retryable: true },
     });
   });

@@ -117,7 +117,16 @@ describe('the health document', () => {
           { name: 'off', status: 'disabled', healthy: false },
         ],
       },
-      configuration: { loaded: true, serverCount: 3, enabledCount: 2, disabledCount: 1, authEnabled: false, transport: 'http' },
+      configuration: {
+        loaded: true,
+        serverCount: 3,
+        enabledCount: 2,
+        disabledCount: 1,
+        authEnabled: false,
+        transport: 'http',
+        revision: 1,
+        appliedAt: '1970-01-01T00:00:00.000Z',
+      },
     });
   });
 
@@ -135,6 +144,13 @@ describe('the health document', () => {
   it(verifies(['B23', 'B26'], 'names what is wrong with lists'), () => {
     const notes = ['tools/list was cut: its cursors repeat (cursor-loop)'];
     expect(health(worldOf([viewOf('a', { notes })]), VITALS).servers.details[0]?.notes).toEqual(notes);
+  });
+
+  it(verifies('fair-queue', 'shows how many requests wait for a backend, and for how long, only while some do'), () => {
+    const waitingFor = (name: string) => (name === 'b' ? { queued: 3, queueAgeMs: 1_250 } : undefined);
+    const { details } = health(worldOf([viewOf('a'), viewOf('b')]), { ...VITALS, waitingFor }).servers;
+    expect(details[0]).not.toHaveProperty('queued');
+    expect(details[1]).toMatchObject({ inFlight: 0, queued: 3, queueAgeMs: 1_250 });
   });
 
   it('names what is hidden of a backend after what is wrong with its lists', () => {
@@ -198,5 +214,28 @@ describe('instances in the health document', () => {
     expect({ ...after.servers, details: [] }).toEqual({ ...before.servers, details: [] });
     const back = withInstances(worldOf([viewOf('a', { state: 'error' })]), viewOfInstance('a', 'k', {}));
     expect(healthLevel(back)).toBe('unhealthy');
+  });
+});
+
+describe('problems of the gateway itself', () => {
+  const problems = ['the lists cannot be kept'];
+
+  it('make a healthy gateway degraded, which answers 200, and change nothing else', () => {
+    const level = (...views: Parameters<typeof worldOf>[0]) => health(worldOf(views), { ...VITALS, problems }).status;
+    expect([level(viewOf('a')), level(viewOf('a'), viewOf('b', { state: 'error' })), level(viewOf('b', { state: 'error' }))]).toEqual([
+      'degraded',
+      'degraded',
+      'unhealthy',
+    ]);
+    expect(healthStatus('degraded')).toBe(200);
+  });
+
+  it('are in the document while there are any', () => {
+    const world = worldOf([viewOf('a')]);
+    expect(health(world, { ...VITALS, problems })).toMatchObject({ problems });
+    expect([health(world, { ...VITALS, problems: [] }).status, 'problems' in health(world, { ...VITALS, problems: [] })]).toEqual([
+      'healthy',
+      false,
+    ]);
   });
 });

@@ -1,8 +1,8 @@
 import { Writable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { redactor } from '../../src/gateway.ts';
 import { createLogger, escapeControls, type LogFormat, type LogLevel, type LogOptions } from '../../src/observe/log.ts';
+import { createRedactor } from '../../src/observe/redact.ts';
 import { flush } from '../support/fakeWorld.ts';
 import { verifies } from '../support/verifies.ts';
 
@@ -113,7 +113,7 @@ describe('a secret', () => {
       'tab\tand\u0085control',
     ];
     for (const secret of secrets) {
-      const { log, print, stream } = make({ format, level: 'debug', redact: redactor([secret]) });
+      const { log, print, stream } = make({ format, level: 'debug', redact: createRedactor([secret]).redact });
       log('error', 'x', { message: `before ${secret} after`, field: secret, nested: { deep: [secret] } });
       log('info', secret, { url: `https://x/?token=${encodeURIComponent(secret)}` });
       print(`row ${secret}`);
@@ -125,7 +125,7 @@ describe('a secret', () => {
   });
 
   it('leaves the line valid JSON', () => {
-    const { log, stream } = make({ redact: redactor(['hunter2"']) });
+    const { log, stream } = make({ redact: createRedactor(['hunter2"']).redact });
     log('info', 'x', { message: 'is hunter2" here' });
     expect(JSON.parse(stream.text)).toMatchObject({ message: 'is *** here' });
   });

@@ -54,6 +54,7 @@ export function fakeSession(options: FakeSessionOptions = {}): FakeSession {
   const listeners = new Set<(event: SessionEvent) => void>();
   let inFlight = 0;
   let closes = 0;
+  let closed: SessionEvent | undefined;
   return {
     info: { protocolVersion, serverInfo: { name: 'fake' }, capabilities, ...(instructions !== undefined && { instructions }) },
     declared: {},
@@ -82,12 +83,14 @@ export function fakeSession(options: FakeSessionOptions = {}): FakeSession {
     notify: (method) => void notified.push(method),
     subscribe(listener) {
       listeners.add(listener);
+      if (closed) listener(closed);
       return () => void listeners.delete(listener);
     },
     async close() {
       closes++;
     },
     emit(event) {
+      if (event.type === 'closed') closed = event;
       for (const listener of listeners) listener(event);
     },
     toJSON: () => ({ fake: true }),
@@ -175,6 +178,7 @@ export function fakeGateway(views: readonly BackendView[], options: FakeGatewayO
 
   const needed: Instance[] = [];
   const released: string[] = [];
+  const woken: string[] = [];
   const logged: string[] = [];
   const { context } = createContext({
     world: () => world,
@@ -196,6 +200,7 @@ export function fakeGateway(views: readonly BackendView[], options: FakeGatewayO
       setInstance(instance, { state: 'starting' });
     },
     release: (id) => void released.push(id),
+    wake: (backend) => void woken.push(backend),
     log: (_, event) => void logged.push(event),
   });
   // What the context itself listens to.
@@ -224,6 +229,8 @@ export function fakeGateway(views: readonly BackendView[], options: FakeGatewayO
     /** Instances that somebody wanted, and ids of those that nobody wants any more. */
     needed,
     released,
+    /** Backends that were woken. */
+    woken,
     logged,
     setWorld,
     /** Replaces one backend. */

@@ -13,7 +13,7 @@ import {
   type ToFinish,
   type ToOpen,
 } from '../../src/machines/backend.ts';
-import { rootMachine } from '../../src/machines/root.ts';
+import { type Memory, rootMachine } from '../../src/machines/root.ts';
 import type { Roster } from '../../src/machines/roster.ts';
 import {
   type BackendSession,
@@ -22,7 +22,6 @@ import {
   type InstanceView,
   type Items,
   NO_ITEMS,
-  type Remembered,
   type World,
 } from '../../src/world.ts';
 import { deferred, fakeSession } from './fakeWorld.ts';
@@ -165,7 +164,7 @@ export interface RootOptions {
   readonly backend?: typeof backendMachine;
   readonly settle?: (signal: AbortSignal) => Promise<void>;
   readonly io?: ReturnType<typeof fakeIo>;
-  readonly remembered?: (spec: BackendSpec) => Remembered | undefined;
+  readonly memory?: Memory;
   readonly strategy?: 'one_for_one' | 'rest_for_one';
 }
 
@@ -195,7 +194,7 @@ export function createRoot(specs: readonly (string | BackendSpec)[], options: Ro
         config: { ...CONFIG_VIEW, serverCount: specs.length },
         limits: limitsWith(options.limits),
         ports: { now: options.now ?? (() => clock.now()), monotonic: () => clock.now(), random: options.random ?? (() => 0.5) },
-        remembered: options.remembered,
+        memory: options.memory,
         strategy: options.strategy,
       },
     },

@@ -6,10 +6,12 @@ import type { IoDeps } from '../deps.ts';
 import { readAnswer } from '../httpAnswer.ts';
 import { createCall, type HttpCall, type HttpContext } from '../httpCall.ts';
 import { createHttpClient, type HttpClient } from '../httpClient.ts';
-import type { HttpFailure } from '../httpErrors.ts';
+import { failureOf, type HttpFailure } from '../httpErrors.ts';
 import { type Listening, listen } from '../httpListen.ts';
 import { endSession, handshakeOf, isFailure, isSessionId, isSessionLoss } from '../httpSession.ts';
 import { InFlight } from '../inFlight.ts';
+import { notSent } from '../notSent.ts';
+import { paceOf } from '../pace.ts';
 import type { BackendTransport } from './transport.ts';
 
 const PROBE_MS = 5_000;
@@ -28,7 +30,7 @@ interface Held {
  * says that it was not executed. A failed connection costs its request; a `ping` then decides whether the backend is
  * still there.
  */
-export function openHttp(spec: RemoteBackendSpec, deps: IoDeps): BackendTransport {
+export function openHttp(spec: RemoteBackendSpec, deps: IoDeps, pace = paceOf(deps)): BackendTransport {
   const { name } = spec;
   const { limits, log } = deps;
   let client: HttpClient | undefined;
@@ -55,6 +57,7 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps): BackendTranspor
     client: http,
     maxBytes: limits['message.maxBytes'],
     maxDepth: limits['http.jsonDepth'],
+    pace,
     postHeaders: () => {
       postHeaders ??= http.headers({
         'content-type': 'application/json',
@@ -74,12 +77,18 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps): BackendTranspor
   const sessionLost = (why: string) =>
     new OnemcpError('session_lost', `"${name}" ended the session, and ${why}`, { server: name, reason: 'session-lost', retryable: true });
 
-  const abortAll = () => {
+  /** What still waits for a connection or a handshake was not sent; what met a lost session was not executed. */
+  const abortAll = (error?: OnemcpError) => {
     listening?.stop();
     listening = undefined;
-    for (const call of calls.takeAll()) call.abort();
+    const waiting = held ?? [];
     held = undefined;
+    const unsent = calls.takeAll().filter((call) => !call.abort());
+    if (!error) return;
+    for (const { message } of waiting) if (message.method !== undefined && message.id !== undefined) refuse(message.id, error);
+    for (const { id } of unsent) refuse(id, error);
   };
+  const refuse = (id: RequestId, error: OnemcpError) => transport.onfail?.(id, notSent(error));
 
   const giveUp = (id: RequestId) => {
     const flight = calls.find(id);
@@ -91,7 +100,7 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps): BackendTranspor
   const lost = (error: OnemcpError) => {
     if (phase !== 'open') return;
     phase = 'lost';
-    abortAll();
+    abortAll(error);
     transport.onclose?.(error);
   };
 
@@ -145,7 +154,7 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps): BackendTranspor
           return recover(used);
         }
         if (rpc?.error && rpc.id === id) return transport.onmessage?.(rpc, id);
-        transport.onfail?.(id, failure.error);
+        transport.onfail?.(id, failureOf(failure));
         if (failure.lost) probe();
       },
     );
@@ -169,7 +178,7 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps): BackendTranspor
       { method: 'POST', headers: headers(), body: JSON.stringify(message) },
       readAnswer(
         http.target,
-        { maxBytes, maxDepth, badEvent: 'skip' },
+        { maxBytes, maxDepth, pace, badEvent: 'skip' },
         {
           onhead(answered) {
             finish();
@@ -289,7 +298,7 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps): BackendTranspor
 
   const transport: BackendTransport = {
     async start() {
-      client = createHttpClient(spec, deps);
+      client = createHttpClient(spec, deps, pace);
       context = createContext(client);
     },
     send(message) {
@@ -299,9 +308,9 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps): BackendTranspor
       giveUp(id);
       held = held?.filter(({ message }) => message.id !== id || message.method === undefined);
     },
-    close() {
+    close({ kill = false } = {}) {
       closing ??= (async () => {
-        const deletes = phase === 'open' && session !== undefined;
+        const deletes = !kill && phase === 'open' && session !== undefined;
         phase = 'closed';
         abortAll();
         if (deletes) await endSession(context!.client, sessionHeaders());
@@ -317,6 +326,7 @@ export function openHttp(spec: RemoteBackendSpec, deps: IoDeps): BackendTranspor
     onfail: undefined,
     onclose: undefined,
     onreset: undefined,
+    pace,
     pid: undefined,
     stderrTail: '',
   };

@@ -2,6 +2,7 @@ import type { RemoteBackendSpec } from '../../config/config.ts';
 import { OnemcpError } from '../../errors.ts';
 import type { JsonRpcMessage, RequestId } from '../../world.ts';
 import type { IoDeps } from '../deps.ts';
+import { paceOf } from '../pace.ts';
 import { openHttp } from './http.ts';
 import { openSse } from './sse.ts';
 import type { BackendTransport } from './transport.ts';
@@ -25,9 +26,10 @@ const NOT_STREAMABLE: ReadonlySet<unknown> = new Set([400, 404, 405, 406, 415]);
 function openAuto(spec: RemoteBackendSpec, deps: IoDeps): BackendTransport {
   let initialize: JsonRpcMessage | undefined;
   let closed = false;
+  const pace = paceOf(deps);
   /** The closing of the Streamable HTTP attempt. */
   let abandoned: Promise<void> | undefined;
-  let inner = connect(openHttp(spec, deps));
+  let inner = connect(openHttp(spec, deps, pace));
 
   function connect(transport: BackendTransport): BackendTransport {
     transport.onmessage = (message, origin) => outer.onmessage?.(message, origin);
@@ -39,7 +41,7 @@ function openAuto(spec: RemoteBackendSpec, deps: IoDeps): BackendTransport {
 
   const fallBack = (id: RequestId, refused: OnemcpError) => {
     const http = inner;
-    const sse = connect(openSse(spec, deps));
+    const sse = connect(openSse(spec, deps, pace));
     inner = sse;
     deps.log('info', 'backend.trying_sse', { backend: spec.name, status: refused.data?.status });
     abandoned = http.close();
@@ -71,15 +73,16 @@ function openAuto(spec: RemoteBackendSpec, deps: IoDeps): BackendTransport {
       if (id === initialize?.id) initialize = undefined;
       inner.forget(id);
     },
-    async close() {
+    async close(options) {
       closed = true;
-      await Promise.all([abandoned, inner.close()]);
+      await Promise.all([abandoned, inner.close(options)]);
     },
     setProtocolVersion: (version) => inner.setProtocolVersion(version),
     onmessage: undefined,
     onfail: undefined,
     onclose: undefined,
     onreset: undefined,
+    pace,
     pid: undefined,
     stderrTail: '',
   };

@@ -4,7 +4,8 @@ import type { JsonRpcMessage } from '../../world.ts';
 import type { IoDeps } from '../deps.ts';
 import { readAnswer } from '../httpAnswer.ts';
 import { createHttpClient, type Exchange, type HttpClient } from '../httpClient.ts';
-import { type HttpFailure, invalidAnswer } from '../httpErrors.ts';
+import { failureOf, type HttpFailure, invalidAnswer } from '../httpErrors.ts';
+import { paceOf } from '../pace.ts';
 import type { BackendTransport } from './transport.ts';
 
 /**
@@ -12,7 +13,7 @@ import type { BackendTransport } from './transport.ts';
  * the address for our POSTs. The stream is the session: its end is the end of the connection.
  * MCP 2024-11-05 basic/transports §HTTP with SSE.
  */
-export function openSse(spec: RemoteBackendSpec, deps: IoDeps): BackendTransport {
+export function openSse(spec: RemoteBackendSpec, deps: IoDeps, pace = paceOf(deps)): BackendTransport {
   const { name } = spec;
   const { limits, log } = deps;
   const maxBytes = limits['message.maxBytes'];
@@ -54,7 +55,7 @@ export function openSse(spec: RemoteBackendSpec, deps: IoDeps): BackendTransport
       { method: 'GET', headers: http.headers({ accept: 'text/event-stream' }) },
       readAnswer(
         http.target,
-        { maxBytes, maxDepth, badEvent: 'skip' },
+        { maxBytes, maxDepth, pace, badEvent: 'skip' },
         {
           onmessage(message, streamed) {
             if (streamed && phase === 'open') transport.onmessage?.(message);
@@ -94,7 +95,7 @@ export function openSse(spec: RemoteBackendSpec, deps: IoDeps): BackendTransport
       }
       if (id === undefined) log('debug', 'backend.notification_failed', { backend: name, method: message.method, error: error.message });
       else if (rpc?.error && rpc.id === id) transport.onmessage?.(rpc);
-      else transport.onfail?.(id, error);
+      else transport.onfail?.(id, failureOf(failure));
       ondone?.();
     };
     postHeaders ??= client!.headers({ 'content-type': 'application/json', 'mcp-protocol-version': version });
@@ -103,7 +104,7 @@ export function openSse(spec: RemoteBackendSpec, deps: IoDeps): BackendTransport
       // The answer comes on the event stream; what the POST is answered with matters only when it is an error.
       readAnswer(
         client!.target,
-        { maxBytes, maxDepth, badEvent: 'skip' },
+        { maxBytes, maxDepth, pace, badEvent: 'skip' },
         {
           onhead: () => ondone?.(),
           onmessage() {},
@@ -142,7 +143,7 @@ export function openSse(spec: RemoteBackendSpec, deps: IoDeps): BackendTransport
           reject(error);
         };
         try {
-          client = createHttpClient(spec, deps);
+          client = createHttpClient(spec, deps, pace);
           openStream(client, () => {
             clearTimeout(timer);
             phase = 'open';
@@ -177,6 +178,7 @@ export function openSse(spec: RemoteBackendSpec, deps: IoDeps): BackendTransport
     onfail: undefined,
     onclose: undefined,
     onreset: undefined,
+    pace,
     pid: undefined,
     stderrTail: '',
   };

@@ -5,6 +5,9 @@ import type { JsonRpcMessage, RequestId } from '../../world.ts';
 import { answeredId } from '../answeredId.ts';
 import type { IoDeps, LogLevel } from '../deps.ts';
 import { createLineReader, type OversizeLine, printable } from '../lines.ts';
+import { notSent } from '../notSent.ts';
+import { createOutbox } from '../outbox.ts';
+import { paceOf } from '../pace.ts';
 import { type BackendProcess, type Loss, spawnProcess } from '../process.ts';
 import type { BackendTransport } from './transport.ts';
 
@@ -14,21 +17,25 @@ export function openStdio(spec: StdioBackendSpec, deps: IoDeps): BackendTranspor
   const { limits } = deps;
   const maxDepth = limits['http.jsonDepth'];
   const queueBytes = limits['message.queueBytes'];
-  const skip = createNoise(name, deps);
+  const pace = paceOf(deps);
+  const noise = createNoise(name, deps);
   let child: BackendProcess | undefined;
   let initialized = false;
   let closed = false;
   let lost: OnemcpError | undefined;
-  /** Lines of this turn of the event loop: one write for all of them, since a write costs more than a line. */
-  let outgoing = '';
 
   const fail = (id: RequestId | undefined, error: OnemcpError, level: LogLevel = 'warn') => {
     if (closed) return;
-    if (id === undefined) deps.log(level, 'backend.message_dropped', { backend: name, text: error.message });
-    else transport.onfail?.(id, error);
+    if (id !== undefined) transport.onfail?.(id, error);
+    else if (pace.take(performance.now())) deps.log(level, 'backend.message_dropped', { backend: name, text: error.message });
   };
   /** A notification or an answer of ours that is lost hurts nobody but the backend. */
-  const refuse = (id: RequestId | undefined, error: OnemcpError) => fail(id, error, 'debug');
+  const refuse = (id: RequestId | undefined, error: OnemcpError) => fail(id, notSent(error), 'debug');
+
+  const skip = (text: string) => {
+    pace.take(performance.now());
+    noise(text);
+  };
 
   const deliver = (value: unknown) => {
     if (!isMessage(value)) return typeof value === 'object' && value !== null ? skip(JSON.stringify(value)) : undefined;
@@ -40,7 +47,7 @@ export function openStdio(spec: StdioBackendSpec, deps: IoDeps): BackendTranspor
   };
 
   const onLine = (text: string) => {
-    if (closed) return;
+    if (closed || pace.isSurplus(text)) return;
     if (jsonDepthExceeds(text, maxDepth)) return fail(answeredId(text.slice(0, ENDS), text.slice(-ENDS)), tooDeep(name, maxDepth));
     let value: unknown;
     try {
@@ -56,9 +63,26 @@ export function openStdio(spec: StdioBackendSpec, deps: IoDeps): BackendTranspor
     fail(answeredId(head, tail), tooLarge(name, limits['message.maxBytes'], bytes));
   };
 
+  const outbox = createOutbox({
+    maxChars: queueBytes,
+    drainMs: limits['message.drainTimeout'],
+    write: (text) => child?.write(text),
+    queued: () => child?.queued ?? 0,
+    onDeaf() {
+      void child?.kill();
+      lose(deaf(name, limits['message.drainTimeout']));
+    },
+  });
+
+  /** What has not left us yet can be told from what may have been executed. */
+  const refuseUnsent = (error: OnemcpError) => {
+    for (const id of outbox.take()) refuse(id, error);
+  };
+
   const lose = (error: OnemcpError) => {
     if (closed || lost) return;
     lost = error;
+    refuseUnsent(error);
     transport.onclose?.(error);
   };
 
@@ -77,12 +101,13 @@ export function openStdio(spec: StdioBackendSpec, deps: IoDeps): BackendTranspor
 
   const onLost = (loss: Loss) => {
     reader.end();
-    lose(lossError(name, loss, { initialized, lastWords: child?.lastWords }));
+    lose(lossError(name, loss, { initialized, lastWords: child?.lastWords, tail: child?.stderrTail }));
   };
 
-  const flush = () => {
-    if (outgoing !== '') child?.write(outgoing);
-    outgoing = '';
+  const onStdout = (chunk: Buffer): number => {
+    const began = performance.now();
+    reader.push(chunk);
+    return pace.restAfter(began);
   };
 
   const transport: BackendTransport = {
@@ -93,7 +118,7 @@ export function openStdio(spec: StdioBackendSpec, deps: IoDeps): BackendTranspor
 
     async start() {
       if (!closed) {
-        child = spawnProcess(spec, deps, { onStdout: reader.push, onLost });
+        child = spawnProcess(spec, deps, { onStdout, onLost, onWritten: outbox.written });
         await child.ready;
       }
       if (closed) throw new OnemcpError('cancelled', `the start of "${name}" was cancelled`, { server: name, reason: 'cancelled' });
@@ -108,23 +133,24 @@ export function openStdio(spec: StdioBackendSpec, deps: IoDeps): BackendTranspor
       } catch (error) {
         return refuse(request, new OnemcpError('internal', `a message to "${name}" cannot be written as JSON`, { server: name }, error));
       }
-      if (child.queued + outgoing.length + line.length > queueBytes) return refuse(request, deaf(name, queueBytes));
-      if (outgoing === '') setImmediate(flush);
-      outgoing += line;
+      if (!outbox.add(line)) refuse(request, full(name, queueBytes));
     },
 
     forget() {},
 
-    async close() {
-      if (!closed && outgoing !== '') flush();
+    async close({ kill = false } = {}) {
+      if (kill) refuseUnsent(lost ?? notRunning(name));
+      else if (!closed) outbox.flush();
       closed = true;
-      await child?.stop();
+      outbox.take();
+      await (kill ? child?.kill() : child?.stop());
     },
 
     setProtocolVersion() {
       initialized = true;
     },
 
+    pace,
     get pid() {
       return child?.pid;
     },
@@ -167,7 +193,15 @@ const mebibytes = (bytes: number): string => (bytes % 1024 ** 2 === 0 ? `${bytes
 const notRunning = (server: string) =>
   new OnemcpError('backend_unavailable', `"${server}" is not running`, { server, reason: 'not-running', retryable: true });
 
-const deaf = (server: string, limitBytes: number) =>
+const deaf = (server: string, limitMs: number) =>
+  new OnemcpError('unresponsive', `"${server}" does not read what is sent to it (message.drainTimeout)`, {
+    server,
+    reason: 'not-reading',
+    retryable: true,
+    limitMs,
+  });
+
+const full = (server: string, limitBytes: number) =>
   new OnemcpError('busy', `"${server}" does not read: ${mebibytes(limitBytes)} are waiting for it (message.queueBytes)`, {
     server,
     reason: 'not-reading',
@@ -197,16 +231,31 @@ const endless = (server: string, limitBytes: number) =>
     retryable: true,
   });
 
-/** Why a process was lost, in one sentence with its last line of stderr. */
-function lossError(server: string, loss: Loss, { initialized, lastWords }: { initialized: boolean; lastWords: string | undefined }) {
+interface LastMoments {
+  readonly initialized: boolean;
+  readonly lastWords: string | undefined;
+  /** Redacted. */
+  readonly tail: string | undefined;
+}
+
+/** Why a process was lost, in one sentence with its last line of stderr; the tail goes along for operators, see `stderrOf`. */
+function lossError(server: string, loss: Loss, { initialized, lastWords, tail }: LastMoments) {
   let text = `closed its ${loss.kind}`;
   if (loss.kind === 'exit') text = loss.signal ? `was killed by ${loss.signal}` : `exited with code ${loss.code}`;
   const when = initialized ? '' : ' before it was initialized';
-  return new OnemcpError('backend_exited', `"${server}" ${text}${when}${lastWords ? `; its last line on stderr: ${lastWords}` : ''}`, {
+  const message = `"${server}" ${text}${when}${lastWords ? `; its last line on stderr: ${lastWords}` : ''}`;
+  const data = {
     server,
     reason: loss.kind === 'exit' ? 'exit' : `${loss.kind}-closed`,
     retryable: true,
     ...(loss.kind === 'exit' && loss.code !== null && { exitCode: loss.code }),
     ...(loss.kind === 'exit' && loss.signal !== null && { signal: loss.signal }),
-  });
+  };
+  return new OnemcpError('backend_exited', message, data, tail ? { stderr: lastLines(tail) } : undefined);
 }
+
+/** What of a tail an error may hold on to. */
+const TAIL_LINES = 20;
+const TAIL_CHARACTERS = 8 * 1024;
+
+const lastLines = (tail: string): string => tail.trimEnd().split('\n').slice(-TAIL_LINES).join('\n').slice(-TAIL_CHARACTERS);

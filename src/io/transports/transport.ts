@@ -1,5 +1,6 @@
 import type { OnemcpError } from '../../errors.ts';
 import type { JsonRpcMessage, RequestId } from '../../world.ts';
+import type { Pace } from '../pace.ts';
 
 /**
  * One connection to a backend that carries whole JSON-RPC messages.
@@ -18,20 +19,28 @@ export interface BackendTransport {
    * A no-op for stdio.
    */
   forget(id: RequestId): void;
-  /** Ends the connection and everything behind it. Resolves when nothing is left; never rejects; idempotent. */
-  close(): Promise<void>;
+  /**
+   * Ends the connection and everything behind it; with `kill`, without the time to end by itself, even where it had been
+   * given that before. Resolves when nothing is left; never rejects; idempotent.
+   */
+  close(options?: { readonly kill?: boolean }): Promise<void>;
   /** Called once with the version `initialize` negotiated. */
   setProtocolVersion(version: string): void;
 
   /** `origin`: id of our request on whose response stream the message arrived, where the transport knows it. */
   onmessage: ((message: JsonRpcMessage, origin?: RequestId) => void) | undefined;
-  /** The answer of request `id` will not come (too large, HTTP error, broken stream); the connection lives on. */
+  /**
+   * The answer of request `id` will not come (too large, HTTP error, broken stream); the connection lives on. See
+   * `notSent` for requests that were not even written.
+   */
   onfail: ((id: RequestId, error: OnemcpError) => void) | undefined;
   /** The connection is gone, for this reason. Called at most once, and not after `close()` was called. */
   onclose: ((error: OnemcpError) => void) | undefined;
   /** A lost session was replaced by a new one: the backend has forgotten everything. */
   onreset: (() => void) | undefined;
 
+  /** The budget for what the backend says unasked; beyond it, the transport reads more slowly. */
+  readonly pace: Pace;
   readonly pid: number | undefined;
   readonly stderrTail: string;
 }

@@ -1,39 +1,49 @@
 import { OnemcpError, WireError } from '../../errors.ts';
 import type { BackendSession, Json } from '../../world.ts';
-import type { Call, Context, Method } from '../method.ts';
+import { failedRequest } from '../failure.ts';
+import type { Call, Context } from '../method.ts';
 import { ownerOfName, ownerOfUri, unknownName } from '../owner.ts';
-import { relay } from '../relay.ts';
-import { failedRequest } from '../unavailable.ts';
+import { relayed } from '../relayed.ts';
 import type { Route } from '../view.ts';
 
 const NO_VALUES = { completion: { values: [], total: 0, hasMore: false } };
 /** MCP server/utilities/completion: at most 100 values. */
 const MAX_VALUES = 100;
 
-/** `completion/complete`: asks the owner of `ref`; an owner that cannot complete gives no values. */
-export const complete: Method = {
-  name: 'completion/complete',
-  async handle(call: Call, context: Context): Promise<Json> {
-    const ref = call.params.ref as Json | null | undefined;
-    const [route, originalRef] = ownerOfRef(ref, context);
-    // A suggestion is not worth a wait, nor a connection of one's own.
-    const session = sessionNow(route.backend, call, context);
-    if (!session || !completes(session)) return NO_VALUES;
-    try {
-      return atMost(await relay({ session, backend: route.backend }, call, context, { ref: originalRef }));
-    } catch (error) {
-      if (error instanceof WireError && error.error.code === -32601) return NO_VALUES;
-      if (error instanceof OnemcpError && error.code === 'timeout') return NO_VALUES;
-      throw failedRequest(route.backend, error);
-    }
-  },
-};
+/** The owner of a `ref`, and the `ref` as it knows it. */
+interface RefRoute extends Route {
+  readonly ref: Json;
+}
 
-function sessionNow(backend: string, { client }: Call, { world, connections }: Context): BackendSession | undefined {
+/** `completion/complete`: asks the owner of `ref`; an owner that cannot complete now gives no values. */
+export const complete = relayed({
+  name: 'completion/complete',
+  route: ({ params }: Call, context: Context): RefRoute => {
+    const [route, ref] = ownerOfRef(params.ref as Json | null | undefined, context);
+    return { ...route, ref };
+  },
+  changes: (_, { ref }) => ({ ref }),
+  enter: enterNow,
+  finish: atMost,
+  fail(failure, call, context) {
+    const { error } = failure;
+    if (error instanceof WireError && error.error.code === -32601) return NO_VALUES;
+    if (error === NOT_NOW || (error instanceof OnemcpError && error.code === 'timeout')) return NO_VALUES;
+    throw failedRequest(failure, call, context);
+  },
+});
+
+const NOT_NOW = new OnemcpError('busy', 'no completion now', { sent: false });
+
+/** A suggestion is not worth a wait, nor a connection of one's own. */
+function enterNow(backend: string, { client }: Call, { world, connections, lanes }: Context): BackendSession {
   const { backends, instances } = world();
   const view = backends.get(backend);
   const instance = view && connections.instanceOf(view, client);
-  return (instance && instances.get(instance.id)?.session) ?? view?.session;
+  const session = (instance && instances.get(instance.id)?.session) ?? view?.session;
+  if (!view || view.held || !session || !completes(session)) throw NOT_NOW;
+  if (!lanes.of(backend).tryEnter(view.maxConcurrency)) throw NOT_NOW;
+  return session;
 }
 
 function ownerOfRef(ref: Json | null | undefined, context: Context): readonly [Route, Json] {

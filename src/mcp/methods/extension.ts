@@ -1,7 +1,6 @@
-import type { Json } from '../../world.ts';
-import type { Call, Context, Method } from '../method.ts';
-import { relay } from '../relay.ts';
-import { failedRequest, sessionOf } from '../unavailable.ts';
+import { failedRequest } from '../failure.ts';
+import type { Context, Method } from '../method.ts';
+import { relayed } from '../relayed.ts';
 
 /**
  * A method of an extension that `passthroughExtensions` gives to one backend, such as `com.acme/x/search`: relayed as it
@@ -10,15 +9,14 @@ import { failedRequest, sessionOf } from '../unavailable.ts';
 export function extensionMethod(method: string, { extensions }: Context): Method | undefined {
   const extension = Object.keys(extensions).find((name) => method.startsWith(`${name}/`));
   if (extension === undefined) return undefined;
-  const backend = extensions[extension] as string;
-  return {
+  const route = { backend: extensions[extension] as string, name: '' };
+  return relayed({
     name: method,
-    async handle(call: Call, context: Context): Promise<Json> {
-      try {
-        return await relay({ session: await sessionOf(backend, call, context), backend }, call, context, {});
-      } catch (error) {
-        throw failedRequest(backend, error);
-      }
+    route: () => route,
+    changes: () => ({}),
+    finish: (result) => result,
+    fail(failure, call, context) {
+      throw failedRequest(failure, call, context);
     },
-  };
+  });
 }

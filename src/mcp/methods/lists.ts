@@ -69,10 +69,11 @@ function allSettled({ backends }: World): boolean {
   return true;
 }
 
-/** Servers whose list was never read in this run, or is not all there. */
+/** Servers whose list was never read, or is not all there. One of an earlier run is whole, as far as anybody knows. */
 function missing({ backends }: World, kind: Kind): readonly Json[] {
   const servers: Json[] = [];
   for (const view of backends.values()) {
+    if (view.remembered !== undefined) continue;
     const reason =
       view.connects === 0 ? view.lastError && (view.lastError.data?.reason ?? view.lastError.code) : shortcomingOf(kind, view.notes);
     if (view.connects > 0 && !reason) continue;

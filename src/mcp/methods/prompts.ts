@@ -1,28 +1,25 @@
 import { OnemcpError } from '../../errors.ts';
-import type { Json } from '../../world.ts';
 import { downgradeResult } from '../downgrade.ts';
-import type { Call, Context, Method } from '../method.ts';
-import { relay } from '../relay.ts';
+import { failedRequest } from '../failure.ts';
+import type { Call, Context } from '../method.ts';
+import { relayed } from '../relayed.ts';
 import { rewritePromptResult } from '../rewrite.ts';
 import { routeOf } from '../route.ts';
-import { failedRequest, sessionOf } from '../unavailable.ts';
+import type { Route } from '../view.ts';
 import { exposerFor } from './exposer.ts';
 
 /** `prompts/get`: as a tool call, but failures are JSON-RPC errors. MCP server/prompts. */
-export const getPrompt: Method = {
+export const getPrompt = relayed({
   name: 'prompts/get',
-  async handle(call: Call, context: Context): Promise<Json> {
+  route(call: Call, context: Context): Route | Promise<Route> {
     const { name } = call.params;
     if (typeof name !== 'string') throw new OnemcpError('invalid_params', 'prompts/get needs a text "name"');
-    let backend: string | undefined;
-    try {
-      const route = await routeOf('prompts', name, call, context);
-      backend = route.backend;
-      const session = await sessionOf(backend, call, context);
-      const result = await relay({ session, backend }, call, context, { name: route.name });
-      return downgradeResult(call.method, rewritePromptResult(result, exposerFor(backend, context)), call.client.protocolVersion);
-    } catch (error) {
-      throw failedRequest(backend, error);
-    }
+    return routeOf('prompts', name, call, context);
   },
-};
+  changes: (_, { name }) => ({ name }),
+  finish: (result, { backend }, { method, client }, context) =>
+    downgradeResult(method, rewritePromptResult(result, exposerFor(backend, context)), client.protocolVersion),
+  fail(failure, call, context) {
+    throw failedRequest(failure, call, context);
+  },
+});

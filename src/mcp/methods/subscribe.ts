@@ -1,28 +1,31 @@
 import { OnemcpError } from '../../errors.ts';
 import type { Json } from '../../world.ts';
+import { failedRequest } from '../failure.ts';
 import type { Call, Context, Method } from '../method.ts';
 import { ownerOfUri } from '../owner.ts';
-import { failedRequest, sessionOf } from '../unavailable.ts';
+import { relayed } from '../relayed.ts';
 import type { Route } from '../view.ts';
-import { withAskedUri } from './resources.ts';
+import { uriRoute, withAskedUri } from './resources.ts';
 
 /** `resources/subscribe`: the owner of the URI is told of the first subscriber only. MCP server/resources §Subscriptions. */
-export const subscribe: Method = {
+export const subscribe = relayed({
   name: 'resources/subscribe',
-  async handle(call: Call, context: Context): Promise<Json> {
-    const uri = uriOf(call);
-    const { backend, name: original } = ownerOfUri(uri, context);
-    try {
-      const session = await sessionOf(backend, call, context);
-      await context.subscriptions.add(call.client, uri, { session, connection: connectionOf(backend, call, context), uri: original });
-      return {};
-    } catch (error) {
-      throw failedRequest(backend, withAskedUri(error, uri, original));
-    }
+  route: uriRoute,
+  changes: () => ({}),
+  async send(session, { backend, name, asked }, call, context) {
+    await context.subscriptions.add(call.client, asked, { session, connection: connectionOf(backend, call, context), uri: name });
+    return {};
   },
-};
+  finish: (result) => result,
+  fail(failure, call, context) {
+    throw failedRequest(withAskedUri(failure), call, context);
+  },
+});
 
-/** `resources/unsubscribe`: of something the client is not subscribed to as well. */
+/**
+ * `resources/unsubscribe`: of something the client is not subscribed to as well. It takes no place and waits for none: it
+ * is the gateway that tells the backend, when nobody is left.
+ */
 export const unsubscribe: Method = {
   name: 'resources/unsubscribe',
   async handle(call: Call, context: Context): Promise<Json> {

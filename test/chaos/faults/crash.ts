@@ -37,7 +37,7 @@ export const CRASH: readonly Fault[] = [
     call: { gives: 'error', within: 3000 },
     recovers: 8000,
   }),
-  crash('freeze', fixture('freeze'), /did not answer/, { call: { gives: 'error', says: /did not answer/ }, recovers: 8000 }),
+  crash('freeze', fixture('freezes'), /did not answer/, { call: { gives: 'error', says: /did not answer/ }, recovers: 8000 }),
   crash('busy-loop', fixture('busy-loop'), /did not answer/, { call: { gives: 'error', says: /did not answer/ }, recovers: 8000 }),
   crash('deaf', fixture('deaf'), /did not answer/, { call: { gives: 'error', says: /did not answer/ }, recovers: 8000 }),
   crash('deaf-and-flooded', fixture('deaf'), /did not answer/, {

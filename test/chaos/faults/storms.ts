@@ -19,7 +19,7 @@ async function progressIsCalm({ client, check }: Trial): Promise<void> {
   const { message, before, took } = await client.call('odd__boom', {}, { progressToken: 'mine' });
   const seen = before.filter(({ method }) => method === 'notifications/progress');
   const most = 10 * Math.ceil((performance.now() - began) / 1000) + 2;
-  check('answer', JSON.stringify(message?.result ?? '').includes('at last'), `another answer: ${JSON.stringify(message)}`);
+  check('answer', JSON.stringify(message?.result ?? '').includes('counted to'), `another answer: ${JSON.stringify(message)}`);
   check('answer', took <= 20_000, `it took ${took.toFixed(0)} ms`);
   check('answer', seen.length >= 1 && seen.length <= most, `${seen.length} progress notifications in ${took.toFixed(0)} ms`);
   const last = (seen.at(-1)?.params as { progress?: number } | undefined)?.progress;
@@ -39,7 +39,7 @@ export const STORMS: readonly Fault[] = [
     async steps(trial) {
       await trial.sleep(2500);
       const { text } = await trial.call('odd__answered');
-      trial.check('answer', Number(text) > 0, `${text} of its pings were answered`);
+      trial.check('answer', /"answered":[1-9]/.test(text), `of its pings were answered: ${text}`);
     },
   },
   {

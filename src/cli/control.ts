@@ -1,0 +1,65 @@
+import { resolve } from 'node:path';
+import type { Issue } from '../config/config.ts';
+import { formatIssue, readConfigFile } from '../config/load.ts';
+import { stateDirOfText } from '../config/stateDir.ts';
+import { OnemcpError } from '../errors.ts';
+import { askControl, type ControlRequest } from '../io/controlClient.ts';
+import { controlPaths } from '../io/controlSocket.ts';
+import { escapeControls } from '../observe/log.ts';
+import { EXIT, type ProcessPorts } from './process.ts';
+
+export interface ControlFlags {
+  /** Where the control socket is; default: found by the configuration file. */
+  readonly socket?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** Which gateway is asked, and by whom. */
+export interface Asking {
+  /** The configuration file that it serves, as the user wrote it. */
+  readonly file: string;
+  readonly flags: ControlFlags;
+  readonly ports: ProcessPorts;
+}
+
+/** Asks the gateway. @throws OnemcpError what it answered, or `connection_failed` when there is none */
+export type Ask = <T>(request: ControlRequest) => Promise<T>;
+
+/** Runs a command that needs the running gateway; what goes wrong is one sentence and exit code 1. */
+export async function withGateway({ file, flags, ports }: Asking, command: (ask: Ask) => Promise<number>): Promise<number> {
+  try {
+    const sockets = await socketsOf({ file, flags, ports });
+    return await command((request) => ask(sockets, request, resolve(ports.cwd, file)));
+  } catch (error) {
+    if (!(error instanceof OnemcpError)) throw error;
+    for (const issue of (error.data?.issues ?? []) as readonly Issue[]) say(ports.stderr, formatIssue(issue));
+    say(ports.stderr, `onemcp: ${error.message}`);
+    return EXIT.failed;
+  }
+}
+
+/** Text of others must not command the terminal; line ends are ours. */
+export const say = (stream: ProcessPorts['stderr'], text: string): void =>
+  void stream.write(`${text.split('\n').map(escapeControls).join('\n')}\n`);
+
+/** The file is only looked at: it may be broken, or gone. */
+async function socketsOf({ file, flags, ports }: Asking): Promise<readonly string[]> {
+  const { env, cwd } = ports;
+  if (flags.socket !== undefined) return [resolve(cwd, flags.socket)];
+  const read = await readConfigFile(file, cwd);
+  const path = resolve(cwd, file);
+  return controlPaths({ ...ports, file: path, stateDir: stateDirOfText(path, read.ok ? read.text : undefined, env) });
+}
+
+async function ask<T>(sockets: readonly string[], request: ControlRequest, file: string): Promise<T> {
+  const { status, body } = await askControl(sockets, request).catch((error: unknown) => {
+    if (!isAbsent(error)) throw error;
+    throw new OnemcpError(error.code, `no gateway runs for ${file} (${error.message}); start one: onemcp run ${file}`, error.data);
+  });
+  if (status < 400) return body as T;
+  const { code, message, issues } = body as { code: OnemcpError['code']; message: string; issues?: readonly Issue[] };
+  throw new OnemcpError(code, message, issues && { issues });
+}
+
+/** Whether an error says that no gateway runs. */
+export const isAbsent = (error: unknown): error is OnemcpError => error instanceof OnemcpError && error.data?.reason === 'no-gateway';

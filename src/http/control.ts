@@ -1,0 +1,89 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Hono } from 'hono';
+import { asOnemcpError, OnemcpError } from '../errors.ts';
+import type { Operation } from '../world.ts';
+import { readRequest } from './body.ts';
+import type { ControlOps, Reloaded } from './controlOps.ts';
+import { createListener } from './server.ts';
+
+const OPERATIONS: ReadonlySet<string> = new Set<Operation['op']>(['start', 'stop', 'restart', 'drain', 'resume']);
+
+/** What is asked of the control plane is short. */
+const BODY_BYTES = 64 * 1024;
+/** Beyond it a Node.js timer fires at once. */
+const LONGEST_HOLD = 2 ** 31 - 1;
+
+/**
+ * The control plane, for the control socket and never for TCP: whoever can reach it may do anything. Errors are
+ * `{ code, message }`, with the issues of the file as `issues` where there are any.
+ */
+export function controlRoutes(ops: ControlOps): Hono {
+  const app = new Hono()
+    .get('/status', (c) => c.json(ops.status()))
+    .get('/why/:name', (c) => c.json(ops.why(c.req.param('name'))))
+    .post('/servers/:name/:op', async (c) => {
+      const { name, op } = c.req.param();
+      if (!OPERATIONS.has(op))
+        throw new OnemcpError('invalid_request', `nothing is called "${op.slice(0, 40)}"; there are ${[...OPERATIONS].join(', ')}`);
+      const { holdMs, wait = true } = await bodyOf(c.req.raw);
+      if (typeof wait !== 'boolean') throw new OnemcpError('invalid_request', '"wait" has to be true or false');
+      const operation: Operation = op === 'drain' ? { op, name, holdMs: holdOf(holdMs) } : { op: op as 'start', name };
+      return c.json(await ops.operate(operation, { wait, signal: c.req.raw.signal }));
+    })
+    .post('/reload', async () => reloadAnswer(await (ops.reload ?? missing)()))
+    .post('/plan', async (c) => {
+      const { file } = await bodyOf(c.req.raw);
+      if (file !== undefined && typeof file !== 'string') throw new OnemcpError('invalid_request', '"file" has to be a path');
+      return reloadAnswer(await (ops.plan ?? missing)(file));
+    });
+  app.notFound((c) => c.json({ code: 'invalid_request', message: `nothing is at ${c.req.method} ${c.req.path}` }, 404));
+  app.onError((thrown) => {
+    const { code, message, httpStatus } = asOnemcpError(thrown);
+    return Response.json({ code, message }, { status: httpStatus === 200 ? 500 : httpStatus });
+  });
+  return app;
+}
+
+const missing = () => {
+  throw new OnemcpError('invalid_request', 'this gateway does not read its configuration again');
+};
+
+function reloadAnswer(result: Reloaded): Response {
+  if (result.ok) return Response.json(result);
+  const message = `the configuration has ${result.issues.length === 1 ? 'an error' : `${result.issues.length} errors`}; nothing was changed`;
+  return Response.json({ code: 'invalid_config', message, issues: result.issues }, { status: 422 });
+}
+
+/** The JSON object in a body; none is an empty one. */
+async function bodyOf(request: Request): Promise<Readonly<Record<string, unknown>>> {
+  let text = '';
+  await readRequest(request, BODY_BYTES, (error, whole) => {
+    if (error) throw new OnemcpError(error.code, `the body is larger than ${BODY_BYTES} bytes`);
+    text = whole;
+  });
+  if (text === '') return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new OnemcpError('parse_error', 'the body is not JSON');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new OnemcpError('invalid_request', 'the body has to be an object');
+  return value as Record<string, unknown>;
+}
+
+function holdOf(holdMs: unknown): number | undefined {
+  if (holdMs === undefined) return undefined;
+  if (typeof holdMs === 'number' && Number.isInteger(holdMs) && holdMs > 0 && holdMs <= LONGEST_HOLD) return holdMs;
+  throw new OnemcpError('invalid_request', `"holdMs" has to be a whole number of milliseconds from 1 to ${LONGEST_HOLD}`);
+}
+
+/** The same for Node's HTTP server. */
+export function controlListener(ops: ControlOps): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+  let listener: ReturnType<typeof createListener> | undefined;
+  return (incoming, outgoing) => {
+    listener ??= createListener(controlRoutes(ops).fetch);
+    void listener.then((handle) => handle(incoming, outgoing));
+  };
+}

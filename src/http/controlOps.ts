@@ -1,0 +1,33 @@
+import type { Issue, Plan } from '../config/config.ts';
+import type { ServerStatus, StatusDocument } from '../observe/status.ts';
+import type { WhyDocument } from '../observe/why.ts';
+import type { Operation } from '../world.ts';
+
+/** What became of an operation. */
+export interface OperationResult {
+  /** False: it was carried out, and the server is not as it was meant to be. */
+  readonly ok: boolean;
+  /** One line for people. */
+  readonly message: string;
+  readonly server: ServerStatus | undefined;
+}
+
+export type Reloaded =
+  | { readonly ok: true; readonly plan: Plan; readonly warnings: readonly Issue[] }
+  | { readonly ok: false; readonly issues: readonly Issue[] };
+
+/** What an operator can ask of a running gateway. */
+export interface ControlOps {
+  readonly status: () => StatusDocument;
+  /** @throws OnemcpError `unknown_server` */
+  readonly why: (name: string) => WhyDocument;
+  /**
+   * Carries an operation out and, unless `wait` is false, resolves when it has come to its end, good or bad.
+   * @throws OnemcpError `unknown_server`
+   */
+  readonly operate: (operation: Operation, options: { readonly wait: boolean; readonly signal: AbortSignal }) => Promise<OperationResult>;
+  /** Reads the configuration again and applies it; nothing changes if there is anything wrong with it. */
+  readonly reload?: (() => Promise<Reloaded>) | undefined;
+  /** What a reload would do; of another file than the one that is served, if one is named. */
+  readonly plan?: ((file: string | undefined) => Promise<Reloaded>) | undefined;
+}
