@@ -128,6 +128,8 @@ export const PROMISES = {
 
   // Reliability
   'crash-own-calls': 'A crash fails only the calls of that backend, within 100 ms (R1, R4)',
+  'faulty-backends':
+    'Whatever one backend does, calls to the others succeed in time, memory stays bounded, health is true and nothing is left behind (R1, R3, R10, R14, R20)',
   'kill9-nothing-left': 'kill -9 of the gateway leaves no process of a backend (R7)',
   'initial-wait': 'The first list waits initialWait from the start of the gateway, later lists not at all (semantics §6.4)',
   remembered: 'After a restart all lists are there before any backend is; a refreshed list is announced only if it differs',
