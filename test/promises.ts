@@ -137,6 +137,8 @@ export const PROMISES = {
   'tool-changed': 'A tool whose definition changes after it was first seen is an event, over restarts too (S14)',
   'starts-at-once': 'At most startsAtOnce backends launch at a time, restarts included; a slow one gives its slot back (R6)',
   backoff: 'A restart waits initial × 2ⁿ and up to as much again by chance, at most max; reset after resetAfter (R5)',
+  'no-herd': 'A hundred backends that die together come back over half of the delay, at most startsAtOnce at a time (R6)',
+  'clock-jump': 'A wall clock that jumps by days changes no timer, no window and no session (R17)',
   circuit: 'restart.failures within restart.within open the circuit: failed, probed at doubling intervals, closed after a good minute (R5)',
   'restart-policy': 'always, on-failure and never decide what follows each kind of end (house §2.4)',
   'permanent-error': 'What only another program or configuration changes is not tried again and again (reliability §7)',

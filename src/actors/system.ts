@@ -16,6 +16,7 @@ import {
 } from '../machines/backend.ts';
 import { type Memory, type RootEvent, type RootRef, rootMachine } from '../machines/root.ts';
 import type { ConfigView, Instance, Operation, World } from '../world.ts';
+import { createLeftovers } from './leftovers.ts';
 import { type LiveDeps, watchInstance, watchSession } from './live.ts';
 import { type Declare, openBackend } from './open.ts';
 
@@ -65,17 +66,16 @@ const FINISH_POLL = 20;
 export function createSystem(options: SystemOptions): System {
   const { config, io, ports, clientInfo, settle, declare, memory, isHeld = () => false, inspect } = options;
   const { limits } = config;
-  /** Starts that have not settled, by what `idOf` says: one that was given up is still being cleaned up. */
-  const leftovers = new Map<string, Promise<void>>();
+  /** A start that was given up is still being cleaned up; so is the session of an actor that crashed. */
+  const leftovers = createLeftovers();
   const turn = createTurns();
 
   const open = fromPromise<Opened, ToOpen>(async ({ input, signal }) => {
     const id = idOf(input);
-    await leftovers.get(id);
+    await leftovers.gone(id, input);
     signal.throwIfAborted();
     const opening = openBackend(input, { io, clientInfo, declare, turn }, signal);
-    const settled = () => void leftovers.delete(id);
-    leftovers.set(id, opening.then(settled, settled));
+    leftovers.add(id, input.generation, opening);
     return opening;
   });
 
@@ -92,9 +92,9 @@ export function createSystem(options: SystemOptions): System {
     while (session && session.inFlight > 0 && !signal.aborted) await setTimeout(FINISH_POLL, undefined, { signal });
   });
 
-  const close = fromPromise<void, ToClose>(async ({ input: { id, session, kill } }) => {
+  const close = fromPromise<void, ToClose>(async ({ input: { id, generation, beside, session, kill } }) => {
     await session?.close({ kill });
-    await leftovers.get(id);
+    await leftovers.gone(id, { generation, beside });
   });
 
   const root: RootRef = createActor(
@@ -104,7 +104,7 @@ export function createSystem(options: SystemOptions): System {
         settle: fromPromise<void, undefined>(({ signal }) => settle(signal)),
       },
       actions: {
-        closeSession: (_, { session }) => void session.close(),
+        closeSession: (_, { id, generation, session }) => leftovers.add(id, generation, session.close()),
         killAll: () => io.reaper.killAll(),
       },
     }),

@@ -35,6 +35,7 @@ export async function listen({ fetch, express, host, port, limits }: ListenOptio
       headersTimeout: limits['http.headersTimeout'],
       requestTimeout: limits['http.requestTimeout'],
       keepAliveTimeout: limits['http.keepAliveTimeout'],
+      connectionsCheckingInterval: 1_000,
     },
     (incoming, outgoing) => {
       if (express(incoming, outgoing)) return;

@@ -178,7 +178,7 @@ describe('an instance whose actor crashes', () => {
   it(verifies('root-survives', 'is shown as an error of ours, its session closed, and replaced'), () => {
     const session = fakeSession();
     const decision = crashed(running(2, { world: rosterOf({ views: [shown(K, { session, generation: 2 })] }).world }), 'a@k#2', 'boom', 5);
-    expect(typesOf(decision)).toEqual(['remove a@k#2', 'closeSession', 'spawn a@k#3']);
+    expect(typesOf(decision)).toEqual(['remove a@k#2', 'closeSession a@k', 'spawn a@k#3']);
     const { state, lastError } = decision[0].world.instances.get('a@k') as InstanceView;
     expect([state, lastError?.message, lastError?.data?.server]).toEqual([
       'error',
@@ -195,7 +195,7 @@ describe('an instance whose actor crashes', () => {
 
   it('is not replaced while the gateway drains', () => {
     const roster = running(0, { world: { ...running().world, phase: 'draining' } });
-    expect(typesOf(crashed(roster, 'a@k#0', 'boom', 5))).toEqual(['remove a@k#0', 'closeSession']);
+    expect(typesOf(crashed(roster, 'a@k#0', 'boom', 5))).toEqual(['remove a@k#0', 'closeSession a@k']);
   });
 
   /** Crashes as often as the budget allows, and once more. */

@@ -155,7 +155,7 @@ describe('a crashed child', () => {
     });
     const decision = crashed(roster, 'a#2', new TypeError('x is not a function'), 50);
     const view = decision[0].world.backends.get('a');
-    expect(typesOf(decision)).toEqual(['remove a#2', 'closeSession', 'spawn a#3']);
+    expect(typesOf(decision)).toEqual(['remove a#2', 'closeSession a', 'spawn a#3']);
     expect(view).toMatchObject({ state: 'error', session: undefined, settled: true, since: 50 });
     expect(view?.lastError?.message).toBe('onemcp failed to supervise "a": x is not a function; please report it');
     expect([[...decision[0].alive.keys()], decision[0].waiting, decision[0].launching]).toEqual([['b#0', 'a#3'], ['a#3'], []]);

@@ -163,6 +163,8 @@ export interface RootOptions {
   /** Replaces the machine of every backend, or the actors in it. */
   readonly backend?: typeof backendMachine;
   readonly settle?: (signal: AbortSignal) => Promise<void>;
+  /** What becomes of the session of an actor that crashed; it is recorded anyhow. */
+  readonly closeSession?: (closing: { readonly id: string; readonly generation: number; readonly session: BackendSession }) => void;
   readonly io?: ReturnType<typeof fakeIo>;
   readonly memory?: Memory;
   readonly strategy?: 'one_for_one' | 'rest_for_one';
@@ -183,7 +185,10 @@ export function createRoot(specs: readonly (string | BackendSpec)[], options: Ro
         settle: fromPromise<void, undefined>(({ signal }) => (options.settle ?? (() => Promise.resolve()))(signal)),
       },
       actions: {
-        closeSession: (_, { session }) => void closedSessions.push(session),
+        closeSession: (_, closing) => {
+          closedSessions.push(closing.session);
+          options.closeSession?.(closing);
+        },
         killAll: () => void kills++,
       },
     }),
