@@ -38,7 +38,12 @@ module.exports = {
     only('mcp', [configTypes], [], ['crypto', 'util']),
     only('io', [configTypes], ['@modelcontextprotocol/sdk', 'undici'], 'any'),
     only('actors', ['machines/', 'io/', configTypes, 'mcp/catalog.ts$'], ['xstate'], ['timers/promises']),
-    only('observe', [configTypes, 'config/issue.ts$', 'mcp/view.ts$'], ['rxjs', 'consola', '@statelyai/inspect', 'xstate'], ['util', 'stream']),
+    only(
+      'observe',
+      [configTypes, 'config/issue.ts$', 'mcp/view.ts$'],
+      ['rxjs', 'consola', '@statelyai/inspect', 'xstate'],
+      ['util', 'stream', 'crypto'],
+    ),
     only('http', ['mcp/', 'auth/', 'observe/', configTypes], ['hono', '@hono/node-server'], ['http', 'net', 'crypto', 'stream']),
     only(
       'cli',

@@ -22,7 +22,7 @@ export interface Target {
 }
 
 /** The backends of a gateway or forwarder: stdio servers of its own, or one that already listens. */
-type Behind = { readonly stdio: number; readonly tools?: number } | { readonly url: string };
+type Behind = { readonly stdio: number; readonly tools?: number; readonly delay?: number } | { readonly url: string };
 
 /** How to start a target. */
 export interface TargetOptions {
@@ -31,6 +31,8 @@ export interface TargetOptions {
   readonly probe?: boolean;
   /** Resolve as soon as the process is spawned; the caller measures when it answers. */
   readonly early?: boolean;
+  /** Folder of what is remembered from one gateway with the same backends to the next; none by default. */
+  readonly home?: string;
 }
 
 /** True once the gateway was built. */
@@ -53,11 +55,11 @@ export async function startForwarder({ behind, probe, early }: TargetOptions): P
 }
 
 /** The built gateway in front of its backends, all connected unless `early`. */
-export async function startGateway({ behind, probe, early }: TargetOptions): Promise<Target> {
+export async function startGateway({ behind, probe, early, home }: TargetOptions): Promise<Target> {
   if (!gatewayIsBuilt()) throw new Error('dist/main.js does not exist: npm run build');
   const port = await freePort();
-  const config = join(configFolder(), `mcp-${port}.json`);
-  writeFileSync(config, JSON.stringify(gatewayConfig(behind)));
+  const config = join(home ?? configFolder(), home ? 'mcp.json' : `mcp-${port}.json`);
+  writeFileSync(config, JSON.stringify(gatewayConfig(behind, home ? join(home, 'state') : false)));
   const args = [GATEWAY, 'run', config, '--port', String(port), '--host', '127.0.0.1', '--log-level', 'error'];
   const child = startChild({ name: 'onemcp', args, probe: probe ?? false });
   const gateway = target('onemcp', child, `http://127.0.0.1:${port}/mcp`);
@@ -71,11 +73,16 @@ export async function startGateway({ behind, probe, early }: TargetOptions): Pro
 }
 
 /** One backend is passed through under its own names, so that the tool is `echo` for every target. */
-function gatewayConfig(behind: Behind): unknown {
-  if ('url' in behind) return { gateway: { naming: { prefix: 'never' } }, mcpServers: { b: { type: 'http', url: behind.url } } };
-  const entry = { command: process.execPath, args: [STDIO_BACKEND], env: { TOOLS: String(behind.tools ?? 1) } };
+function gatewayConfig(behind: Behind, stateDir: string | false): unknown {
+  if ('url' in behind) return { gateway: { stateDir, naming: { prefix: 'never' } }, mcpServers: { b: { type: 'http', url: behind.url } } };
+  const entry = {
+    command: process.execPath,
+    args: [STDIO_BACKEND],
+    env: { TOOLS: String(behind.tools ?? 1), DELAY: String(behind.delay ?? 0) },
+  };
   const servers = Array.from({ length: behind.stdio }, (_, index) => [`b${index}`, entry] as const);
-  return { ...(behind.stdio === 1 && { gateway: { naming: { prefix: 'never' } } }), mcpServers: Object.fromEntries(servers) };
+  const naming = behind.stdio === 1 && { naming: { prefix: 'never' } };
+  return { gateway: { stateDir, ...naming }, mcpServers: Object.fromEntries(servers) };
 }
 
 async function allConnected({ url, child }: Target, count: number): Promise<void> {
@@ -97,6 +104,9 @@ function target(name: string, child: Child, url: string): Target {
 }
 
 let folder: string | undefined;
+
+/** An empty folder for gateways that remember. */
+export const newHome = (): string => mkdtempSync(join(configFolder(), 'home-'));
 
 /** One folder for all configurations of this run; removed at its end, an interrupted one included. */
 function configFolder(): string {

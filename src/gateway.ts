@@ -33,8 +33,9 @@ import { listChanged } from './observe/listChanged.ts';
 import { narrate } from './observe/narrate.ts';
 import { createRedactor, type Redactor } from './observe/redact.ts';
 import { type KnownView, remember } from './observe/remember.ts';
+import { narrateToolChanges } from './observe/toolChanges.ts';
 import { worldStream } from './observe/world.ts';
-import { createReloader } from './reload.ts';
+import { createReloader, type Planned } from './reload.ts';
 import type { World } from './world.ts';
 
 export interface GatewayOptions {
@@ -76,7 +77,7 @@ export interface Gateway {
   /** Reads the configuration again and applies it; one with errors changes nothing. Missing without a `source`. */
   readonly reload?: () => Promise<Reloaded>;
   /** What a reload would change, of another file if one is named. Missing without a `source`. */
-  readonly plan?: (other?: string) => Promise<Reloaded>;
+  readonly plan?: (other?: string) => Promise<Planned>;
   /** What operators can see and ask. */
   readonly control: ControlOps;
   /**
@@ -187,6 +188,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const channels = new Set<ReturnType<typeof createConnection>>();
   const world$ = worldStream(system);
   const narration = narrate(world$, log);
+  narration.add(narrateToolChanges(world$, log));
   const history = createHistory(world$, { most: limits['history.transitions'], redact, now: ports.now });
   narration.add(history.subscription);
   const onApply = (next: Config) => {
@@ -334,4 +336,7 @@ export async function createInspection(options: InspectionOptions): Promise<Gate
 
 const specsOf = ({ backends }: Config) => new Map(backends.map((spec) => [spec.name, spec]));
 
+export { type ToolChange, toolChanges } from './mcp/changes.ts';
+export { type Probe, probeBackends } from './probe.ts';
+export type { Planned };
 export { createRedactor };

@@ -5,6 +5,7 @@ import { isatty } from 'node:tty';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ControlFlags } from './cli/control.ts';
 import type { OperateFlags } from './cli/operate.ts';
+import type { PlanFlags } from './cli/plan.ts';
 import type { ProcessPorts } from './cli/process.ts';
 import type { RunFlags } from './cli/run.ts';
 import type { StatusFlags } from './cli/status.ts';
@@ -15,8 +16,9 @@ import { inUnit } from './config/units.ts';
 (module as { enableCompileCache?: () => void }).enableCompileCache?.();
 
 const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+const hasLostTerminal = () => terminals.some((fd) => !isatty(fd));
 /** SIGHUP asks for a reload, but for the one that a closed terminal sends: then nobody is there any more. */
-const hasLostTerminal = () => process.platform === 'win32' || terminals.some((fd) => !isatty(fd));
+const isFarewell = () => process.platform === 'win32' || hasLostTerminal();
 
 const ports: ProcessPorts = {
   env: process.env,
@@ -28,7 +30,7 @@ const ports: ProcessPorts = {
   stdout: process.stdout,
   stderr: process.stderr,
   onSignal(listener) {
-    const hangup = () => hasLostTerminal() && listener('SIGHUP');
+    const hangup = () => isFarewell() && listener('SIGHUP');
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, listener);
     process.on('SIGHUP', hangup);
     return () => {
@@ -37,7 +39,7 @@ const ports: ProcessPorts = {
     };
   },
   onHangup(listener) {
-    const hangup = () => hasLostTerminal() || listener();
+    const hangup = () => isFarewell() || listener();
     process.on('SIGHUP', hangup);
     return () => process.off('SIGHUP', hangup);
   },
@@ -144,6 +146,19 @@ operator('reload', 'let the gateway read its configuration again', 'reload').act
   await finish(() => reload({ file, flags, ports }));
 });
 
+operator('plan', 'show what a reload of the configuration would change, and change nothing', 'plan --probe')
+  .option('--probe', 'start the new and changed servers beside the running ones, to see which of their tools change')
+  .action(async (file: string, flags: PlanFlags) => {
+    const { plan } = await import('./cli/plan.ts');
+    await finish(() => plan({ file, flags, ports }));
+  });
+
+/** An exit would restore the settings of the terminal, which aborts the process when there is none any longer (Node 20). */
+function leaveBySignal(): void {
+  process.removeAllListeners('SIGHUP');
+  process.kill(process.pid, 'SIGHUP');
+}
+
 /** The only place that ends the process. An unexpected error is a bug: it is shown whole. */
 async function finish(command: () => Promise<number>): Promise<void> {
   let code = 1;
@@ -152,6 +167,7 @@ async function finish(command: () => Promise<number>): Promise<void> {
   } catch (error) {
     process.stderr.write(`onemcp: unexpected error, please report it: ${(error as Error)?.stack ?? String(error)}\n`);
   }
+  if (hasLostTerminal()) leaveBySignal();
   // stdout and stderr may be pipes that still hold text.
   await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))));
   process.exit(code);

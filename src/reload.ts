@@ -7,6 +7,7 @@ import { formatIssue } from './config/issue.ts';
 import type { Log } from './io/deps.ts';
 import type { Bad, Good, Verdict } from './machines/config.ts';
 import type { Redactor } from './observe/redact.ts';
+import type { Items } from './world.ts';
 
 export interface ReloaderOptions {
   readonly source: ConfigSource;
@@ -19,11 +20,16 @@ export interface ReloaderOptions {
   readonly onApply: (config: Config) => void;
 }
 
+/** What a reload would change, with the tools that the servers it stops or replaces have now, where they are known. */
+export type Planned =
+  | (Reloaded & { readonly ok: true; readonly revision: number; readonly tools: Readonly<Record<string, Items['tools']>> })
+  | (Reloaded & { readonly ok: false });
+
 /** Reads the configuration again when it changes or when somebody asks. */
 export interface Reloader {
   reload(): Promise<Reloaded>;
   /** What a reload would do, of another file if one is named; nothing is changed. */
-  plan(other?: string): Promise<Reloaded>;
+  plan(other?: string): Promise<Planned>;
   close(): void;
 }
 
@@ -91,7 +97,13 @@ export function createReloader({ source, config: started, system, learn, log, on
     reload: reloading.reload,
     async plan(other) {
       const verdict = await load(reloading.current(), other);
-      return verdict.ok ? { ok: true, plan: verdict.plan, warnings: verdict.warnings } : verdict;
+      if (!verdict.ok) return verdict;
+      const { plan, warnings } = verdict;
+      const { backends, config } = system.world();
+      const touched = [...plan.stop, ...plan.swap.map(({ name }) => name)].flatMap((name) => backends.get(name) ?? []);
+      const known = touched.filter(({ connects, remembered }) => connects > 0 || remembered !== undefined);
+      const tools = Object.fromEntries(known.map(({ name, items }) => [name, items.tools]));
+      return { ok: true, plan, warnings, revision: config.revision, tools };
     },
     close: reloading.close,
   };

@@ -128,9 +128,13 @@ export const PROMISES = {
 
   // Reliability
   'crash-own-calls': 'A crash fails only the calls of that backend, within 100 ms (R1, R4)',
+  'faulty-backends':
+    'Whatever one backend does, calls to the others succeed in time, memory stays bounded, health is true and nothing is left behind (R1, R3, R10, R14, R20)',
   'kill9-nothing-left': 'kill -9 of the gateway leaves no process of a backend (R7)',
   'initial-wait': 'The first list waits initialWait from the start of the gateway, later lists not at all (semantics §6.4)',
   remembered: 'After a restart all lists are there before any backend is; a refreshed list is announced only if it differs',
+  'item-hygiene': 'Items are shown without hidden characters and within limits, and untouched where nothing is wrong (S14, S18, S20)',
+  'tool-changed': 'A tool whose definition changes after it was first seen is an event, over restarts too (S14)',
   'starts-at-once': 'At most startsAtOnce backends launch at a time, restarts included; a slow one gives its slot back (R6)',
   backoff: 'A restart waits initial × 2ⁿ and up to as much again by chance, at most max; reset after resetAfter (R5)',
   'no-herd': 'A hundred backends that die together come back over half of the delay, at most startsAtOnce at a time (R6)',
@@ -160,6 +164,7 @@ export const PROMISES = {
   'config-storm': 'Forty edits in two seconds are applied once or twice (R9)',
   'config-unchanged': 'A reload touches only the servers that changed: the others keep their process and session (R9)',
   'config-swaps': 'Renames, truncations, links and SIGHUP all lead to the same reload (R9)',
+  plan: 'plan names what a reload would start, stop, replace and change, and which tools appear, vanish or break, and changes nothing (issue §2)',
   'secrets-never-printed': 'No log shows a secret, however it is encoded or split over lines',
   'log-never-blocks': 'A log pipe that is stalled or closed costs lines, never the gateway (R18)',
   drain: 'A shutdown lets calls finish up to drainTimeout and is over within shutdownTimeout; a second signal stops at once (R8)',

@@ -2,20 +2,28 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, createClient } from '../client.ts';
 import type { StartRun } from '../results.ts';
-import { startForwarder, startGateway, type Target } from '../targets.ts';
+import { newHome, startForwarder, startGateway, type Target } from '../targets.ts';
 import type { Measure } from './measure.ts';
 
 const BACKENDS = 3;
+/** Slow enough that none is up when the lists are there. */
+const KNOWN = { stdio: 20, tools: 10, delay: 3_000 };
 const LIMIT_MS = 30_000;
 const POLL_MS = 10;
 
-/** The gateway with three stdio backends next to the forwarder with its one, in turn. */
+/**
+ * The gateway with three stdio backends next to the forwarder with its one, in turn; and a restarted gateway, which knows
+ * twenty slow ones.
+ */
 export const start: Measure = async (context) => {
-  const spawns = context.quick ? 1 : Math.max(5, context.rounds);
+  const spawns = context.quick ? 1 : Math.max(10, context.rounds);
+  const home = context.gateway ? newHome() : '';
+  if (context.gateway) await (await startGateway({ behind: { ...KNOWN, delay: 0 }, home })).stop();
   for (let round = 1; round <= spawns; round++) {
     for (const [name, begin, tools] of [
       ['forwarder→stdio', () => startForwarder({ behind: { stdio: 1 }, early: true }), 1],
       ['onemcp→3 stdio', () => startGateway({ behind: { stdio: BACKENDS }, early: true }), BACKENDS],
+      ['onemcp→20 known', () => startGateway({ behind: KNOWN, early: true, home }), KNOWN.stdio * KNOWN.tools],
     ] as const) {
       if (name.startsWith('onemcp') && !context.gateway) continue;
       try {

@@ -1,26 +1,34 @@
-/** What of a connection is still being started or ended, by what `idOf` says of it. */
+/** What of the connections of one backend or instance is still being started or ended, by what `idOf` says of it. */
 export interface Leftovers {
   /** Counts until it has settled, however. */
-  add(id: string, work: Promise<unknown>): void;
-  /** Resolves when nothing is left. */
-  gone(id: string): Promise<void>;
+  add(id: string, generation: number, work: Promise<unknown>): void;
+  /** Resolves when nothing is left of a generation, nor of those before it, unless it lives beside them. */
+  gone(id: string, up: { readonly generation: number; readonly beside: boolean }): Promise<void>;
 }
 
-/** Two generations may start at once (a successor beside its predecessor), so that there may be several of one id. */
+interface Leftover {
+  readonly generation: number;
+  readonly work: Promise<unknown>;
+}
+
+/** A successor starts beside its predecessor, so that there may be several of one id; neither waits for the other. */
 export function createLeftovers(): Leftovers {
-  const left = new Map<string, Set<Promise<unknown>>>();
+  const left = new Map<string, readonly Leftover[]>();
+  const drop = (id: string, leftover: Leftover) => {
+    const others = (left.get(id) ?? []).filter((other) => other !== leftover);
+    if (others.length > 0) left.set(id, others);
+    else left.delete(id);
+  };
   return {
-    add(id, work) {
-      const own = left.get(id) ?? new Set();
-      left.set(id, own.add(work));
-      const settled = () => {
-        own.delete(work);
-        if (own.size === 0 && left.get(id) === own) left.delete(id);
-      };
+    add(id, generation, work) {
+      const leftover = { generation, work };
+      left.set(id, [...(left.get(id) ?? []), leftover]);
+      const settled = () => drop(id, leftover);
       work.then(settled, settled);
     },
-    async gone(id) {
-      for (let own = left.get(id); own; own = left.get(id)) await Promise.allSettled(own);
+    async gone(id, { generation, beside }) {
+      const own = () => (left.get(id) ?? []).filter((other) => (beside ? other.generation === generation : other.generation <= generation));
+      for (let works = own(); works.length > 0; works = own()) await Promise.allSettled(works.map(({ work }) => work));
     },
   };
 }

@@ -28,7 +28,7 @@ export interface OpenDeps {
  * rejects, or the signal aborts, nothing of the connection is left once the promise has settled.
  */
 export async function openBackend(
-  { spec, instance, previous }: ToOpen,
+  { spec, instance, previous }: Omit<ToOpen, 'generation' | 'beside'>,
   { io: shared, clientInfo, declare, turn }: OpenDeps,
   signal: AbortSignal,
 ): Promise<Opened> {

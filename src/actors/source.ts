@@ -37,8 +37,10 @@ export function createReloading({ config, limits, load, watch, apply, reject, in
   /** Those who wait for an answer, in case that there is none. */
   const waiting = new Set<(answer: Reloaded) => void>();
   actor.start();
-  const unwatch = watch?.(() => actor.send({ type: 'EDITED' }));
   const isOpen = () => actor.getSnapshot().status === 'active';
+  const unwatch = watch?.(() => {
+    if (isOpen()) actor.send({ type: 'EDITED' });
+  });
   const closed: Reloaded = { ok: false, issues: [{ file: config.file, message: 'the gateway is going down; nothing was changed' }] };
 
   return {

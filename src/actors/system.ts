@@ -72,10 +72,10 @@ export function createSystem(options: SystemOptions): System {
 
   const open = fromPromise<Opened, ToOpen>(async ({ input, signal }) => {
     const id = idOf(input);
-    await leftovers.gone(id);
+    await leftovers.gone(id, input);
     signal.throwIfAborted();
     const opening = openBackend(input, { io, clientInfo, declare, turn }, signal);
-    leftovers.add(id, opening);
+    leftovers.add(id, input.generation, opening);
     return opening;
   });
 
@@ -92,9 +92,9 @@ export function createSystem(options: SystemOptions): System {
     while (session && session.inFlight > 0 && !signal.aborted) await setTimeout(FINISH_POLL, undefined, { signal });
   });
 
-  const close = fromPromise<void, ToClose>(async ({ input: { id, session, kill } }) => {
+  const close = fromPromise<void, ToClose>(async ({ input: { id, generation, beside, session, kill } }) => {
     await session?.close({ kill });
-    await leftovers.gone(id);
+    await leftovers.gone(id, { generation, beside });
   });
 
   const root: RootRef = createActor(
@@ -104,7 +104,7 @@ export function createSystem(options: SystemOptions): System {
         settle: fromPromise<void, undefined>(({ signal }) => settle(signal)),
       },
       actions: {
-        closeSession: (_, { id, session }) => leftovers.add(id, session.close()),
+        closeSession: (_, { id, generation, session }) => leftovers.add(id, generation, session.close()),
         killAll: () => io.reaper.killAll(),
       },
     }),

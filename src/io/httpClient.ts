@@ -99,16 +99,10 @@ export function createHttpClient(spec: RemoteBackendSpec, { log, redact }: IoDep
       /** `source` rests after a chunk if more comes than is looked at. */
       const data = (chunk: Buffer, source: Source) => {
         if (done) return;
-        const began = performance.now();
+        const began = pace.begin();
         if (!sink.ondata(chunk)) return void exchange.abort();
         const ms = pace.restAfter(began);
         if (ms > 0) rest(source, ms);
-      };
-      const rest = (source: Source, ms: number) => {
-        source.pause();
-        setTimeout(() => {
-          if (!done) source.resume();
-        }, ms).unref();
       };
       const end = () => {
         if (done) return;
@@ -196,6 +190,12 @@ export function createHttpClient(spec: RemoteBackendSpec, { log, redact }: IoDep
 interface Source {
   pause(): unknown;
   resume(): unknown;
+}
+
+/** To resume one that is over does nothing. */
+function rest(source: Source, ms: number): void {
+  source.pause();
+  setTimeout(() => source.resume(), ms).unref();
 }
 
 /** Made once: a stack trace for each aborted exchange would cost more than the exchange. */

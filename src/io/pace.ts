@@ -73,12 +73,17 @@ export class Pace {
     return true;
   }
 
+  /** When work on a chunk begins; 0 where no rest will follow, which saves the look at the clock. */
+  begin(): number {
+    return this.exceeded || this.#dry || this.#restUntil > 0 ? performance.now() : 0;
+  }
+
   /**
    * Milliseconds to wait before more is read, after work on a chunk that began at `began`: 0 unless over budget. All
    * streams of a backend rest together.
    */
   restAfter(began: number): number {
-    if (!this.exceeded && this.#restUntil === 0) return 0;
+    if (began === 0) return 0;
     const now = performance.now();
     if (this.exceeded) {
       this.exceeded = false;

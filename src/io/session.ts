@@ -183,9 +183,9 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
     entry.reject(error);
   };
 
-  const arm = (id: RequestId, timeoutMs: number, deadline: number): NodeJS.Timeout => {
-    const left = deadline - performance.now();
-    return setTimeout(
+  /** `left`: milliseconds until its deadline. */
+  const arm = (id: RequestId, timeoutMs: number, left: number): NodeJS.Timeout =>
+    setTimeout(
       () => {
         const limit = left < timeoutMs ? requestTotalTimeout : timeoutMs;
         const entry = pending.get(id);
@@ -204,7 +204,6 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
       },
       Math.max(0, Math.min(timeoutMs, left)),
     );
-  };
 
   const onResponse = (message: JsonRpcMessage) => {
     let id = message.id;
@@ -234,7 +233,7 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
     if (++entry.legs > 1) return;
     entry.pausedAt = performance.now();
     clearTimeout(entry.timer);
-    entry.timer = arm(entry.id, Number.POSITIVE_INFINITY, entry.deadline + humanTotalTimeout - entry.extended);
+    entry.timer = arm(entry.id, Number.POSITIVE_INFINITY, entry.deadline + humanTotalTimeout - entry.extended - entry.pausedAt);
   };
 
   const resume = (entry: Pending) => {
@@ -243,7 +242,7 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
     entry.extended += by;
     entry.deadline += by;
     clearTimeout(entry.timer);
-    entry.timer = arm(entry.id, entry.timeoutMs, entry.deadline);
+    entry.timer = arm(entry.id, entry.timeoutMs, entry.deadline - performance.now());
   };
 
   /**
@@ -301,7 +300,7 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
       if (!entry) return;
       if (entry.legs === 0) {
         clearTimeout(entry.timer);
-        entry.timer = arm(id, entry.timeoutMs, entry.deadline);
+        entry.timer = arm(id, entry.timeoutMs, entry.deadline - lastReceived);
       }
       if (entry.onProgress) {
         entry.gate ??= new ProgressGate(entry.onProgress, floodProgress);
@@ -386,7 +385,7 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
         const timeoutMs = options.timeoutMs ?? requestTimeout;
         const now = performance.now();
         if (method !== 'ping') lastRequested = now;
-        const deadline = now + (options.totalTimeoutMs ?? requestTotalTimeout);
+        const totalTimeoutMs = options.totalTimeoutMs ?? requestTotalTimeout;
         const onAbort =
           signal &&
           (() => {
@@ -394,7 +393,7 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
             abandon(id, abortReason(signal), cancelled());
           });
         if (onAbort) signal.addEventListener('abort', onAbort);
-        const timer = arm(id, timeoutMs, deadline);
+        const timer = arm(id, timeoutMs, totalTimeoutMs);
         // One literal with all its fields: a spread here would cost every call a fifth of its time.
         pending.add({
           id,
@@ -404,7 +403,7 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
           onProgress: options.onProgress,
           upward: options.upward,
           timeoutMs,
-          deadline,
+          deadline: now + totalTimeoutMs,
           signal,
           onAbort,
           timer,

@@ -48,6 +48,8 @@ export interface BackendInput extends Target {
   readonly fresh?: boolean | undefined;
   /** Starts although it is lazy. */
   readonly awake?: boolean | undefined;
+  /** Its predecessor may still be there. */
+  readonly beside?: boolean | undefined;
 }
 
 export interface BackendContext extends BackendInput {
@@ -104,6 +106,9 @@ export interface Connected extends Opened, Target {}
 
 /** What `open` is asked for. */
 export interface ToOpen extends Target {
+  readonly generation: number;
+  /** It does not wait for the end of what is left of earlier generations. */
+  readonly beside: boolean;
   readonly previous: Items;
 }
 
@@ -111,6 +116,8 @@ export interface ToOpen extends Target {
 export interface ToClose {
   /** See `idOf`. */
   readonly id: string;
+  readonly generation: number;
+  readonly beside: boolean;
   readonly session: BackendSession | undefined;
   /** It gets no time to end by itself. */
   readonly kill: boolean;
@@ -243,7 +250,13 @@ export const backendMachine = setup({
       entry: 'entered',
       invoke: {
         src: 'open',
-        input: ({ context: { spec, instance, items } }) => ({ spec, instance, previous: items }),
+        input: ({ context: { spec, instance, items, generation, beside = false } }) => ({
+          spec,
+          instance,
+          generation,
+          beside,
+          previous: items,
+        }),
         onDone: [
           { guard: 'isOnlyListed', target: 'idle.closing', actions: { type: 'connect', params: ({ event }) => event.output } },
           { target: 'connected', actions: { type: 'connect', params: ({ event }) => event.output } },
@@ -356,7 +369,10 @@ export const backendMachine = setup({
   },
 });
 
-const toClose = (context: BackendContext): ToClose => ({ id: idOf(context), session: context.session, kill: context.kill });
+const toClose = (context: BackendContext): ToClose => {
+  const { generation, beside = false, session, kill } = context;
+  return { id: idOf(context), generation, beside, session, kill };
+};
 
 function initialContext(input: BackendInput): BackendContext {
   const { spec, instance, ports, previous, remembered, fresh = false, awake = false } = input;

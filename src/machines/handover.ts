@@ -53,7 +53,7 @@ function withoutSuccessor(roster: Roster, name: string): Decision {
 
 /** Blue/green: the new one starts beside the old one. */
 function succeeded(roster: Roster, child: Child): Decision {
-  const [next, effects] = spawned(roster, { ...child, awake: true });
+  const [next, effects] = spawned(roster, { ...child, awake: true, beside: true });
   return [{ ...next, successors: new Map(next.successors).set(child.spec.name, childId(child)) }, effects];
 }
 

@@ -74,7 +74,7 @@ const base = setup({
   },
   actions: {
     /** Ends a session whose actor can no longer do it. */
-    closeSession: (_, _params: { readonly id: string; readonly session: BackendSession }) => {},
+    closeSession: (_, _params: { readonly id: string; readonly generation: number; readonly session: BackendSession }) => {},
     /** Kills whatever is left when the deadline has passed. */
     killAll: () => {},
   },
@@ -97,7 +97,7 @@ const carryOut = (decide: (context: RootContext, event: RootEvent | ChildEvent) 
     for (const effect of effects) {
       switch (effect.type) {
         case 'closeSession':
-          enqueue({ type: 'closeSession', params: { id: effect.id, session: effect.session } });
+          enqueue({ type: 'closeSession', params: { id: effect.id, generation: effect.generation, session: effect.session } });
           break;
         case 'spawn':
           enqueue.spawnChild('backend', { id: effect.id, input: backendInput(context, effect), syncSnapshot: true });

@@ -10,6 +10,8 @@ export interface Child extends Target {
   readonly fresh?: boolean | undefined;
   /** Starts although it is lazy. */
   readonly awake?: boolean | undefined;
+  /** Its predecessor may still be there. */
+  readonly beside?: boolean | undefined;
 }
 
 /** Ids of backend actors hold a `#`; other children of the root have plain names. */
@@ -54,7 +56,7 @@ export type Effect =
   | { readonly type: 'retag'; readonly id: ChildId; readonly spec: BackendSpec }
   | { readonly type: 'hold'; readonly name: string; readonly ms: number }
   | { readonly type: 'unhold'; readonly name: string }
-  | { readonly type: 'closeSession' /** See `idOf`. */; readonly id: string; readonly session: BackendSession };
+  | { readonly type: 'closeSession'; readonly id: string; readonly generation: number; readonly session: BackendSession };
 
 export type Decision = readonly [next: Roster, effects: readonly Effect[]];
 

@@ -206,7 +206,8 @@ export function crashed(
     const [settled, more] = endOf(roster, next, child, time.now);
     return [settled, [...effects, ...more]];
   }
-  if (view?.session && !isSuccessor) effects.push({ type: 'closeSession', id: idOf(child), session: view.session });
+  if (view?.session && !isSuccessor)
+    effects.push({ type: 'closeSession', id: idOf(child), generation: child.generation, session: view.session });
   if (instance && !roster.needed.has(instance.id)) return [forgotten(next, instance.id), effects];
   const failed = isSuccessor ? withoutSuccessor(next, key) : crashShown(next, child, thrown, time.now);
   const [settled, more] = respawned(failed, child, { isSuccessor, monotonic: time.monotonic });
@@ -230,7 +231,13 @@ function successorOf({ alive }: Roster, { generation, ...target }: Child): numbe
 function respawned(roster: Roster, child: Child, { isSuccessor, monotonic }: { isSuccessor: boolean; monotonic: number }): Decision {
   const { spec, instance } = child;
   const current = instance && roster.needed.get(instance.id);
-  const again = { spec, instance: current, generation: successorOf(roster, child), awake: child.awake };
+  const again = {
+    spec,
+    instance: current,
+    generation: successorOf(roster, child),
+    awake: child.awake,
+    ...(isSuccessor && { beside: true }),
+  };
   const decision = maySpawn(roster) ? withinBudget(roster, again, monotonic) : undefined;
   if (decision && isSuccessor) {
     return [{ ...decision[0], successors: new Map(decision[0].successors).set(spec.name, childId(again)) }, decision[1]];

@@ -3,6 +3,7 @@ import { OnemcpError, WireError } from '../errors.ts';
 import { isObject } from '../json.ts';
 import type { Limits } from '../limits.ts';
 import { type BackendSession, type Items, type Json, KINDS, type Kind } from '../world.ts';
+import { hidesSomething, quoted, tidied } from './hygiene.ts';
 
 /** How the lists of each kind are asked for. MCP server/tools, server/prompts, server/resources. */
 const LISTS: Readonly<Record<Kind, { method: string; key: string; capability: string; id: string }>> = {
@@ -41,6 +42,8 @@ interface Notes {
   add(text: string): void;
   /** On one of its items. */
   item(flaw: string): void;
+  /** On an item that is there all the same. */
+  change(text: string): void;
   readonly all: readonly string[];
 }
 
@@ -57,12 +60,16 @@ function createNotes(kind: Kind, redact: (text: string) => string): Notes {
   const whole: string[] = [];
   const items: string[] = [];
   let more = 0;
+  const note = (text: string) => {
+    if (items.length < MAX_NOTES) items.push(text);
+    else more++;
+  };
   return {
     add: (text) => void whole.push(`${method}${redact(text)}`),
     item(flaw) {
-      if (items.length < MAX_NOTES) items.push(`${method}: an item was left out: ${redact(flaw)}`);
-      else more++;
+      note(`${method}: an item was left out: ${redact(flaw)}`);
     },
+    change: (text) => note(`${method}: ${redact(text)}`),
     get all() {
       return [...whole, ...items, ...(more > 0 ? [`${method}: there is more to say of ${more} others`] : [])];
     },
@@ -143,7 +150,7 @@ async function fetchKind(session: BackendSession, kind: Kind, options: FetchOpti
       if (options.previous[kind].length > 0) return options.previous[kind];
       break;
     }
-    for (const item of result[key] as readonly unknown[]) addItem(kind, item, found, notes);
+    for (const item of result[key] as readonly unknown[]) addItem(kind, item, { found, notes, limits });
     const cursor = result.nextCursor;
     // "" is a cursor like any other (MCP server/utilities/pagination).
     if (typeof cursor !== 'string') break;
@@ -185,23 +192,41 @@ export function shortcomingOf(kind: Kind, notes: readonly string[]): Shortcoming
   return undefined;
 }
 
-const MAX_ID = 8192;
+/** Characters of a URI or a URI template. */
+const MAX_URI = 8192;
 
-function addItem(kind: Kind, item: unknown, found: Map<string, Json>, notes: Notes): void {
-  const flaw = flawOf(kind, item, found);
-  if (flaw) notes.item(flaw);
-  else found.set((item as Json)[LISTS[kind].id] as string, item as Json);
+interface Adding {
+  readonly found: Map<string, Json>;
+  readonly notes: Notes;
+  readonly limits: Limits;
+}
+
+function addItem(kind: Kind, item: unknown, { found, notes, limits }: Adding): void {
+  const flaw = flawOf(kind, item, found, limits);
+  if (flaw) return notes.item(flaw);
+  const id = (item as Json)[LISTS[kind].id] as string;
+  const tidy = tidied(item as Json, limits);
+  if (typeof tidy === 'string') return notes.item(`${labelOf(id)}: ${tidy}`);
+  for (const note of tidy.notes) notes.change(`${labelOf(id)}: ${note}`);
+  found.set(id, tidy.item);
 }
 
 /** Why an item cannot be served, or undefined. */
-function flawOf(kind: Kind, item: unknown, found: ReadonlyMap<string, Json>): string | undefined {
+function flawOf(kind: Kind, item: unknown, found: ReadonlyMap<string, Json>, limits: Limits): string | undefined {
   const { id } = LISTS[kind];
   if (!isObject(item)) return 'it is not an object';
   const value = item[id];
   if (typeof value !== 'string' || value === '') return `its "${id}" is not a text`;
-  const label = JSON.stringify(value.slice(0, 80));
-  if (value.length > MAX_ID) return `${label} begins a "${id}" of ${value.length} characters`;
+  const label = labelOf(value);
+  if (id !== 'name' && value.length > MAX_URI) return `${label} begins a "${id}" of ${value.length} characters`;
+  if (id === 'name' && value.length > limits['item.maxName']) {
+    return `${label} begins a "name" of ${value.length} characters, more than ${limits['item.maxName']} (item.maxName)`;
+  }
+  if (hidesSomething(value)) return `${label} has invisible characters in its "${id}"`;
   if (found.has(value)) return `${label} is listed twice; the first one is kept`;
   if (kind === 'tools' && !isObject(item.inputSchema)) return `${label} has no object "inputSchema"`;
   return undefined;
 }
+
+/** The beginning of an id, for notes. */
+const labelOf = (id: string): string => quoted(id.slice(0, 80));

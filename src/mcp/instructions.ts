@@ -41,7 +41,7 @@ function bodyOf(text: string | undefined, room: number): string {
 }
 
 /** The beginning of a text in so many bytes: whole lines where there are any, and always whole characters. */
-function cut(text: string, bytes: number): string {
+export function cut(text: string, bytes: number): string {
   const all = Buffer.from(text);
   if (all.length <= bytes) return text;
   let end = Math.max(0, bytes - Buffer.byteLength(CUT));

@@ -15,7 +15,7 @@ const dawdle = (n: number) => new Promise((resolve) => setTimeout(resolve, (n * 
 describe.each([['a shared HTTP backend'], ['a stdio backend for each session']])('%s', (title) => {
   it(verifies(['F83', 'F85'], `${CALLS} calls of each of three clients are all answered by the client whose they are`), async () => {
     const entry = title === 'a shared HTTP backend' ? { url: (await startAsker()).url } : { ...STDIO_ASKER, isolation: 'session' };
-    const running = await startGateway({ asker: entry }, { session: { maxInFlight: 2 * CALLS } });
+    const running = await startGateway({ asker: entry }, { session: { maxInFlight: 2 * CALLS }, maxQueue: 10 * CALLS, queueTimeout: '1m' });
     const carriers = ['http', 'http', 'sse'] as const;
     const peers = await Promise.all(
       carriers.map((carrier, n) => connect(endpointOf(running, carrier), carrier, { name: 'abc'[n] as string, server: 'asker' })),

@@ -1,11 +1,16 @@
 /** A running gateway and a configuration that changes: what changed is touched, and nothing else. */
-import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Json } from '../../src/world.ts';
 import { verifies } from '../support/verifies.ts';
-import { connect, fixture, type Running, startGateway, until, untilState } from './gateway.ts';
+import { connect, fixture, MAIN, type Running, startGateway, until, untilState } from './gateway.ts';
+
+const GOOD = resolve(import.meta.dirname, '../fixtures/backends/good.mjs');
 
 const fileOf = ({ folder }: Running) => join(folder, 'mcp.json');
 const save = (running: Running, mcpServers: Json, gateway: Json = {}) =>
@@ -154,6 +159,26 @@ describe('a way to save', () => {
     expect(running.child.exitCode).toBeNull();
   });
 
+  it(verifies('config-swaps', 'onemcp reload does so too, and says what came of it'), async () => {
+    const waits = { reload: { quiet: '1h', max: '1h' } };
+    const running = await startGateway({ a: good() }, waits);
+    await untilState(running, 'a', 'connected');
+    const reload = () => {
+      const env = { PATH: process.env.PATH, ONEMCP_STATE_DIR: join(running.folder, 'state') };
+      const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'reload'], { cwd: running.folder, env, encoding: 'utf8' });
+      return { status, stdout, lines: stderr.trimEnd().split('\n') };
+    };
+    writeFileSync(fileOf(running), '{ "mcpServers": {\n"a": 1 } }');
+    expect(reload()).toEqual({
+      status: 1,
+      stdout: '',
+      lines: ['mcp.json:2:6 mcpServers.a: expected an object, found 1', 'onemcp: the configuration has an error; nothing was changed'],
+    });
+    save(running, { a: good(), b: good() }, waits);
+    expect(reload()).toEqual({ status: 0, stdout: 'reloaded: starts b (1 unchanged)\n', lines: [''] });
+    await untilState(running, 'b', 'connected');
+  });
+
   it(verifies('config-swaps', 'renames over the file, deletions and swapped links are all seen'), async () => {
     const running = await startGateway({ a: good() });
     const { folder } = running;
@@ -224,6 +249,35 @@ describe('a way to save', () => {
     expect(JSON.stringify(running.logs)).not.toContain('brand-new-value-4711');
     expect(JSON.stringify(running.logs)).toContain('***');
   });
+});
+
+/** A terminal that is closed after the gateway has been told to reload. Prints what the gateway ended with. */
+const TERMINAL = `
+import os, pty, signal, sys, time
+pid, fd = pty.fork()
+if pid == 0: os.execv(sys.argv[1], sys.argv[1:])
+def until(text):
+    seen = b''
+    while text not in seen: seen += os.read(fd, 65536)
+until(b'connected in')
+os.kill(pid, signal.SIGHUP)
+until(b'config.unchanged')
+os.close(fd)
+print(os.waitpid(pid, 0)[1])
+`;
+
+it.skipIf(spawnSync('python3', ['--version']).status !== 0)('ends with its terminal, whose end is a SIGHUP as well', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'onemcp-pty-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const pidFile = join(folder, 'pid');
+  const script = `require('fs').writeFileSync(${JSON.stringify(pidFile)}, String(process.pid)); import(${JSON.stringify(GOOD)})`;
+  writeFileSync(join(folder, 'mcp.json'), JSON.stringify({ mcpServers: { a: { command: [process.execPath, '-e', script] } } }));
+  const args = [process.execPath, MAIN, 'run', 'mcp.json', '--port', '0', '--log-format', 'json', '--log-level', 'debug', '--no-control'];
+  const ended = spawn('python3', ['-c', TERMINAL, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
+  // By the signal itself, as every program does.
+  expect(await text(ended.stdout)).toBe('1\n');
+  const pid = Number(readFileSync(pidFile, 'utf8'));
+  await until('the server has ended as well', () => !isAlive(pid));
 });
 
 function isAlive(pid: number): boolean {

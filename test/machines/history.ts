@@ -108,7 +108,7 @@ function createStage() {
 
   const open = fromPromise<Opened, ToOpen>(async ({ input, signal }) => {
     const id = idOf(input);
-    await leftovers.gone(id);
+    await leftovers.gone(id, input);
     signal.throwIfAborted();
     const process = spawn(id);
     const opening = openSession(process.transport, {
@@ -125,7 +125,7 @@ function createStage() {
       owners.set(session, process);
       return { session, items: NO_ITEMS, notes: [] };
     });
-    leftovers.add(id, opening);
+    leftovers.add(id, input.generation, opening);
     return opening;
   });
   const live = fromCallback<BackendEvent, Connected, BackendEvent>(({ input: { session, ...target }, sendBack }) => {
@@ -142,9 +142,9 @@ function createStage() {
   const finish = fromPromise<void, ToFinish>(
     ({ input: { session } }) => new Promise<void>((resolve) => finishing.push({ session, resolve })),
   );
-  const close = fromPromise<void, ToClose>(async ({ input: { id, session, kill } }) => {
+  const close = fromPromise<void, ToClose>(async ({ input: { id, generation, beside, session, kill } }) => {
     await session?.close({ kill });
-    await leftovers.gone(id);
+    await leftovers.gone(id, { generation, beside });
   });
 
   let chance = 1;
@@ -155,7 +155,7 @@ function createStage() {
       return chance / 2_147_483_647;
     },
     backend: backendMachine.provide({ actors: { open, live, finish, close } as never }),
-    closeSession: (id, session) => leftovers.add(id, session.close()),
+    closeSession: ({ id, generation, session }) => leftovers.add(id, generation, session.close()),
     settle: () => new Promise<void>((resolve) => (settled = resolve)),
   });
   const { root, world } = system;

@@ -30,6 +30,7 @@ const pages = (byCursor: Readonly<Record<string, Json>>) =>
     if (!page) throw new Error(`no page ${JSON.stringify(params)}`);
     return page;
   });
+const deep = (depth: number): Json => JSON.parse(`${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`) as Json;
 const names = (items: readonly Json[]) => items.map(({ name }) => name);
 const wire = (code: number) => new WireError({ code, message: 'no' });
 
@@ -297,7 +298,9 @@ describe('an item', () => {
     ['tools', { name: 't', inputSchema: [] }, '"t" has no object "inputSchema"'],
     ['tools', { name: 't' }, '"t" has no object "inputSchema"'],
     ['tools', tool('t00'), '"t00" is listed twice; the first one is kept'],
-    ['tools', tool('n'.repeat(8193)), `"${'n'.repeat(80)}" begins a "name" of 8193 characters`],
+    ['tools', tool('n'.repeat(8193)), `"${'n'.repeat(80)}" begins a "name" of 8193 characters, more than 128 (item.maxName)`],
+    ['tools', tool('n\u202e'), '"n\\u{202e}" has invisible characters in its "name"'],
+    ['tools', tool('t', { inputSchema: deep(256) }), '"t": it is nested deeper than 256 levels (item.maxDepth)'],
     ['prompts', {}, 'its "name" is not a text'],
     ['resources', { name: 'x' }, 'its "uri" is not a text'],
     ['templates', { uri: 'x' }, 'its "uriTemplate" is not a text'],
@@ -312,6 +315,20 @@ describe('an item', () => {
     expect(items[kind]).toEqual(good);
     expect(notes).toEqual([`${METHODS[kind]}: an item was left out: ${flaw}`]);
   });
+
+  it(
+    verifies('item-hygiene', 'with hidden characters in its texts is there without them, with a note; the others are untouched'),
+    async () => {
+      const good = tool('good');
+      const session = toolsOf(() => ({ tools: [good, tool('odd', { description: 'Adds\u200b.' })] }));
+      const { items, notes } = await fetch(session);
+      expect([items.tools[0], items.tools[1]?.description]).toEqual([good, 'Adds.']);
+      expect(items.tools[0]).toBe(good);
+      expect(notes).toEqual(['tools/list: "odd": invisible characters were taken out of its texts']);
+      const again = await fetch(session, { previous: items });
+      expect(again.items.tools).toBe(items.tools);
+    },
+  );
 
   it('of thousands that are bad a few are named, and the rest is counted', async () => {
     const { items, notes } = await fetch(toolsOf(() => ({ tools: [...Array.from({ length: 5_000 }, () => 5), tool('good')] })));

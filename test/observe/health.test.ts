@@ -166,6 +166,15 @@ describe('the health document', () => {
     ]);
   });
 
+  it('shows why the configuration file as it is now is not in force', () => {
+    const issues = Array.from({ length: 7 }, (_, index) => ({ file: 'mcp.json', line: 3, column: index + 1, path: 'a', message: 'bad' }));
+    const world = worldOf([]);
+    const { configuration } = health({ ...world, config: { ...world.config, revision: 4, lastError: { at: 0, issues } } }, VITALS);
+    expect(configuration).toMatchObject({ revision: 4, lastError: { at: '1970-01-01T00:00:00.000Z', count: 7 } });
+    expect(configuration.lastError?.issues).toHaveLength(5);
+    expect(configuration.lastError?.issues[0]).toBe('mcp.json:3:1 a: bad');
+  });
+
   it('depends on nothing but what it is given', () => {
     const world = worldOf([viewOf('a')]);
     expect(health(world, VITALS)).toEqual(health(world, VITALS));

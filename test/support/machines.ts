@@ -164,7 +164,7 @@ export interface RootOptions {
   readonly backend?: typeof backendMachine;
   readonly settle?: (signal: AbortSignal) => Promise<void>;
   /** What becomes of the session of an actor that crashed; it is recorded anyhow. */
-  readonly closeSession?: (id: string, session: BackendSession) => void;
+  readonly closeSession?: (closing: { readonly id: string; readonly generation: number; readonly session: BackendSession }) => void;
   readonly io?: ReturnType<typeof fakeIo>;
   readonly memory?: Memory;
   readonly strategy?: 'one_for_one' | 'rest_for_one';
@@ -185,9 +185,9 @@ export function createRoot(specs: readonly (string | BackendSpec)[], options: Ro
         settle: fromPromise<void, undefined>(({ signal }) => (options.settle ?? (() => Promise.resolve()))(signal)),
       },
       actions: {
-        closeSession: (_, { id, session }) => {
-          closedSessions.push(session);
-          options.closeSession?.(id, session);
+        closeSession: (_, closing) => {
+          closedSessions.push(closing.session);
+          options.closeSession?.(closing);
         },
         killAll: () => void kills++,
       },

@@ -105,7 +105,7 @@ export function openStdio(spec: StdioBackendSpec, deps: IoDeps): BackendTranspor
   };
 
   const onStdout = (chunk: Buffer): number => {
-    const began = performance.now();
+    const began = pace.begin();
     reader.push(chunk);
     return pace.restAfter(began);
   };

@@ -14,7 +14,11 @@ export async function act(fault: Fault, trial: Trial): Promise<void> {
     const { tool = 'boom', args, gives = 'result', within = CALL_MS, ...more } = fault.call ?? {};
     complain(trial, 'answer', await trial.call(`odd__${tool}`, args), { gives, within, ...more });
   }
-  await fault.steps?.(trial);
+  try {
+    await fault.steps?.(trial);
+  } catch (error) {
+    trial.check('answer', false, `a step failed: ${String(error)}`);
+  }
   await AFTERWARDS[fault.after](fault, trial);
   const { state = fault.after === 'usable' ? /^connected$/ : undefined } = fault;
   if (state) await trial.expectSoon('alive', `health says of odd: ${state.source}`, async () => state.test((await trial.detail()).status));

@@ -8,17 +8,27 @@ import type { Column, Expected, Reply } from './judge.ts';
 export interface Setup {
   /** A folder of the trial's own. */
   readonly folder: string;
-  /** A program of test/fixtures/http, in a process of its own; `stop` and `cont` freeze it and let it go on. */
-  peer(name: string, options?: Readonly<Record<string, string | number>>): Promise<{ readonly url: string; readonly pid: number }>;
+  /** A program of test/fixtures/http, in a process of its own. */
+  peer(name: string, options?: Readonly<Record<string, string | number>>): Promise<Peer>;
   /** The same inside the test, to look into it. */
   near(name: string, options?: Record<string, unknown>): Promise<Backend>;
+  /** Those that were started, in that order. */
+  readonly peers: readonly Peer[];
+  readonly nears: readonly Backend[];
+}
+
+export interface Peer {
+  readonly url: string;
+  readonly pid: number;
 }
 
 /** A gateway under a fault, for steps of its own. */
 export interface Trial {
   readonly running: Running;
   readonly client: TestClient;
-  readonly folder: string;
+  readonly setup: Setup;
+  /** When the gateway began to listen, milliseconds of performance.now(). */
+  readonly began: number;
   /** What the client was told on its GET stream. */
   readonly notes: readonly Json[];
   call(tool: string, args?: Json): Promise<Reply>;

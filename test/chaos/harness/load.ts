@@ -63,3 +63,12 @@ export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.POSITIVE_INFINITY;
 }
+
+export const p99Of = ({ latencies }: LoadResult): number => quantile(latencies, 0.99);
+
+/** Two measurements of the same as one. */
+export const pool = (first: LoadResult, second: LoadResult): LoadResult => ({
+  sent: first.sent + second.sent,
+  latencies: [...first.latencies, ...second.latencies],
+  failures: [...first.failures, ...second.failures],
+});

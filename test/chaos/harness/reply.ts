@@ -10,7 +10,11 @@ export async function replyTo(client: TestClient, tool: string, args?: Json): Pr
     const { status, message } = await client.call(tool, args);
     if (!message) return reply('broken', `no message, HTTP ${status}`);
     const { error, result } = message as { error?: { code: number; message: string }; result?: Json };
-    if (error) return reply('error', `${error.message} (${error.code})`);
+    if (error !== undefined) {
+      // JSON-RPC 2.0 §5.1: with less a client of the SDK does not understand it, and its call hangs.
+      const valid = Number.isInteger(error?.code) && typeof error.message === 'string';
+      return reply(valid ? 'error' : 'broken', valid ? `${error.message} (${error.code})` : JSON.stringify(error));
+    }
     if (!result) return reply('broken', JSON.stringify(message));
     const content = Array.isArray(result.content) ? (result.content as ({ text?: string } | null)[]) : [];
     const text = content.map((part) => part?.text ?? '').join('\n') || JSON.stringify(result);

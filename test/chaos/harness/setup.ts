@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
-import { start } from '../../fixtures/http/index.mjs';
-import type { Setup } from './fault.ts';
+import { type Backend, start } from '../../fixtures/http/index.mjs';
+import type { Peer, Setup } from './fault.ts';
 
 const PEERS = resolve(import.meta.dirname, '../../fixtures/http');
 
@@ -19,17 +19,24 @@ export function setUp(): Setup & { close(): Promise<void> } {
     for (const end of ends.splice(0)) await end();
   };
   onTestFinished(close);
+  const peers: Peer[] = [];
+  const nears: Backend[] = [];
   return {
     folder,
+    peers,
+    nears,
     async peer(name, options = {}) {
       const args = Object.entries(options).flatMap(([key, value]) => [`--${key}`, String(value)]);
       const child = spawn(process.execPath, [join(PEERS, `${name}.mjs`), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
       ends.push(() => gone(child));
       const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
-      return { url: (JSON.parse(line) as { url: string }).url, pid: child.pid as number };
+      const peer = { url: (JSON.parse(line) as { url: string }).url, pid: child.pid as number };
+      peers.push(peer);
+      return peer;
     },
     async near(name, options) {
       const backend = await start(name, options);
+      nears.push(backend);
       ends.push(() => backend.close());
       return backend;
     },

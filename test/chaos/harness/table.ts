@@ -1,6 +1,6 @@
 import type { Row } from './family.ts';
 import { COLUMNS, mebibytes } from './judge.ts';
-import { quantile } from './load.ts';
+import { p99Of } from './load.ts';
 
 /** One line a fault: a verdict for each column, and the figures behind them. */
 export function tableOf(title: string, rows: readonly Row[]): string {
@@ -8,7 +8,7 @@ export function tableOf(title: string, rows: readonly Row[]): string {
     name,
     ...COLUMNS.map((column) => (verdict[column].length === 0 ? 'ok' : 'BAD')),
     `${load.latencies.length}/${load.sent}`,
-    quantile(load.latencies, 0.99).toFixed(0),
+    p99Of(load).toFixed(0),
     Math.max(0, ...watched.health.map(({ took }) => took)).toFixed(0),
     mebibytes(memory.peak - memory.before),
     ending.took.toFixed(0),

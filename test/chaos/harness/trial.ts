@@ -35,6 +35,7 @@ export async function runTrial(fault: Fault, { control, lasts }: TrialOptions): 
   const backend = typeof fault.backend === 'function' ? await fault.backend(setup) : fault.backend;
   const servers = { odd: backend, good: fixture('good'), ...fault.beside };
   const running = await startGateway(servers, { ...SHORT, ...fault.gateway }, ['--log-level', 'info']);
+  const began = performance.now();
   const before = memoryOf(running.pid).now;
   const complaints: [Column, string][] = [];
   const watching = watcher(running, complaints);
@@ -44,7 +45,7 @@ export async function runTrial(fault: Fault, { control, lasts }: TrialOptions): 
   if (cookie === 'nothing') complaints.push(['clean', 'the processes of the run have no mark']);
 
   const client = await connect(running.url);
-  const trial = await trialOf(running, client, setup, watching);
+  const trial: Trial = { ...(await trialOf(running, client, setup, watching)), began };
   const load = startLoad(async (text) => (await replyTo(client, 'good__echo', { text })).text);
   const enough = trial.sleep(lasts);
   const watch = startWatch(running.url, running.pid);
@@ -78,23 +79,23 @@ function watcher(running: Running, complaints: [Column, string][]): Watching {
   };
 }
 
-async function trialOf(running: Running, client: TestClient, setup: Setup, watching: Watching): Promise<Trial> {
+async function trialOf(running: Running, client: TestClient, setup: Setup, watching: Watching): Promise<Omit<Trial, 'began'>> {
   return {
     ...watching,
     running,
     client,
-    folder: setup.folder,
+    setup,
     notes: (await client.listen()) as unknown as readonly Json[],
     call: (tool, args) => replyTo(client, tool, args),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   };
 }
 
-/** Ends the gateway and counts what is left of the run; after `kill -9` the reaper is given the three seconds of R7. */
+/** Ends the gateway and counts what is left of the run, when the three seconds are over that R7 gives the reaper. */
 async function end(running: Running, cookie: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<Ending> {
   const began = performance.now();
   const code = await running.stop(signal);
   const took = performance.now() - began;
-  if (signal === 'SIGKILL') await until('nothing is left', () => marked(cookie).length === 0, 3000).catch(() => {});
+  await until('nothing is left', () => marked(cookie).length === 0, 3000).catch(() => {});
   return { signal, code, took, left: marked(cookie) };
 }
