@@ -123,6 +123,8 @@ export const LISTS: readonly Fault[] = [
       await trial.expectSoon('answer', 'clients are told', () => listChanges(trial) === 1);
       const { message } = await trial.client.request('tools/list');
       trial.check('answer', JSON.stringify(message.result).includes('keys of your user'), 'the list is not the new one');
+      const told = trial.running.logs.filter(({ event }) => event === 'tool.changed');
+      trial.check('answer', told.length === 1, `the log tells ${told.length} times that a tool is not what it was`);
     },
   },
   {
