@@ -98,7 +98,10 @@ it('one of ten changes under 200 calls a second: no call fails, nine keep their 
   const serving = (await running.stateOf('s3'))?.pid;
   for (const broken of ['crash-on-start', 'exit-on-init', 'init-error']) {
     running.write({ good: fixture('good'), ...servers, s3: fixture(broken) });
-    await until(`${broken} has failed`, async () => JSON.stringify(await running.stateOf('s3')).includes('"next"'));
+    await until(`${broken} has failed`, async () => {
+      const successor = (await running.stateOf('s3'))?.successor as Json | undefined;
+      return successor?.lastError !== undefined;
+    });
     await sleep(1_500);
     expect(await running.stateOf('s3')).toMatchObject({ status: 'connected', pid: serving });
     expect(await sameBut('s3')).toEqual([]);
