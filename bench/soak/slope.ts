@@ -21,7 +21,7 @@ export interface Slope {
 const HOUR = 3_600_000;
 
 /**
- * Flat: over what was looked at the line rises by no more than `tolerance`, or by less than the samples scatter around it.
+ * Flat: over what was looked at the line rises by no more than `tolerance`, or by less than twice what the samples scatter around it.
  * The first third is not looked at: code is compiled and pools are filled.
  */
 export function slopeOf(samples: readonly Sample[], tolerance: number): Slope {
@@ -38,6 +38,6 @@ export function slopeOf(samples: readonly Sample[], tolerance: number): Slope {
     last: late.at(-1)?.value ?? 0,
     rise,
     noise,
-    flat: rise <= tolerance || rise < noise,
+    flat: rise <= tolerance || rise < 2 * noise,
   };
 }
