@@ -14,6 +14,8 @@ export interface LineReaderOptions {
   readonly fatalBytes?: number;
   /** A line without its end (LF or CRLF). Empty lines are not delivered. */
   readonly onLine: (text: string) => void;
+  /** An empty line: there may be a flood of them. */
+  readonly onBlank?: () => void;
   /** Once for each line over `maxBytes`, when it ends: a sender may put the id of an answer last (the MCP SDK does). */
   readonly onOversize: (line: OversizeLine) => void;
   /** At most once; nothing is delivered after it. */
@@ -37,7 +39,8 @@ const BOM = 0xfeff;
  * Splits a byte stream into lines of UTF-8 text in O(n), with bounded memory: at most twice `maxBytes` whatever the size
  * of the chunks. Bytes that are not UTF-8 become U+FFFD; a byte order mark at the start of the stream is dropped.
  */
-export function createLineReader({ maxBytes, fatalBytes = Infinity, onLine, onOversize, onFatal }: LineReaderOptions): LineReader {
+export function createLineReader(options: LineReaderOptions): LineReader {
+  const { maxBytes, fatalBytes = Infinity, onLine, onBlank, onOversize, onFatal } = options;
   /** The unfinished line, in a buffer that doubles: a list of chunks would cost an object for each byte a slow sender writes. */
   let held: Buffer = EMPTY;
   let length = 0;
@@ -47,6 +50,10 @@ export function createLineReader({ maxBytes, fatalBytes = Infinity, onLine, onOv
 
   const deliver = (bytes: Buffer, from: number, to: number) => {
     const end = to > from && bytes[to - 1] === CR ? to - 1 : to;
+    if (end === from) {
+      started = true;
+      return onBlank?.();
+    }
     let text = bytes.toString('utf8', from, end);
     if (!started) {
       started = true;
@@ -168,6 +175,17 @@ export function printable(text: string, maxLength: number): string {
 }
 
 const FOREIGN_CHARS = 4096;
+
+/**
+ * Control characters that a terminal would act on, and those that turn the reading direction round, become visible; line
+ * ends and tabs stay.
+ */
+export function escapeControls(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  return text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}
 
 /** What a backend says, as it may be shown in logs, health and errors: without secrets, on one line, not long. */
 export const shown =

@@ -15,6 +15,7 @@ import { createFlood } from './flood.ts';
 import { printable } from './lines.ts';
 import { notSent } from './notSent.ts';
 import { ProgressGate } from './progress.ts';
+import { createRelayable } from './relayable.ts';
 import { RequestTable } from './requestTable.ts';
 import type { BackendTransport } from './transports/transport.ts';
 
@@ -133,6 +134,7 @@ const LIST_CHANGED: ReadonlyMap<string, 'tools' | 'prompts' | 'resources'> = new
 
 /** Our end of the JSON-RPC connection: ids, the table of requests in flight, timeouts, cancellation. JSON-RPC 2.0. */
 function createPeer(transport: BackendTransport, options: SessionOptions) {
+  const relayable = createRelayable(options);
   const { name, log, requestTimeout, requestTotalTimeout, humanTotalTimeout, floodProgress, capabilities = {}, owner } = options;
   const pending = new RequestTable<Pending>();
   const legs = new Map<RequestId, Leg>();
@@ -208,13 +210,14 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
   const onResponse = (message: JsonRpcMessage) => {
     let id = message.id;
     if (id === null || id === undefined) {
+      if (!message.error) return stray('backend.unmatched', id);
       // JSON-RPC 2.0 §5: an error whose request could not be read has no id; with one request in flight there is no doubt.
       if (pending.size !== 1) return stray('backend.unmatched', id);
       id = pending.all()[0]?.id as RequestId;
     }
     const entry = settle(id);
     if (!entry) return stray('backend.late', id);
-    if (message.error) return entry.reject(new WireError(wellFormed(message.error)));
+    if (message.error) return entry.reject(new WireError(relayable(message.error)));
     const { result } = message;
     if (typeof result === 'object' && result !== null && !Array.isArray(result)) return entry.resolve(result);
     entry.reject(
@@ -450,15 +453,6 @@ function withToken(params: Json, id: RequestId, { onProgress }: RequestOptions):
   if (meta) meta.progressToken = id;
   else params._meta = { progressToken: id };
   return params;
-}
-
-/** An error object of JSON-RPC, whatever came in its place. JSON-RPC 2.0 §5.1. */
-function wellFormed(error: unknown): { code: number; message: string; data?: unknown } {
-  const given = (typeof error === 'object' && error !== null ? error : { message: error }) as Json;
-  const { code, message } = given;
-  if (Number.isInteger(code) && typeof message === 'string') return given as { code: number; message: string };
-  const text = typeof message === 'string' ? message : 'the server answered with an error that is none of JSON-RPC';
-  return { ...given, code: Number.isInteger(code) ? (code as number) : -32603, message: text };
 }
 
 const abortReason = ({ reason }: CancelSignal): string => (typeof reason === 'string' ? reason : 'cancelled');

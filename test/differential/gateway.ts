@@ -15,8 +15,13 @@ export interface Front {
   readonly naming: 'never' | 'always';
 }
 
-/** Refreshes and announcements without delay: what they wait for is tested elsewhere. */
-const SETTINGS: Json = { batch: { quiet: '5ms', max: '20ms' }, refresh: { interval: '5ms' } };
+/** Refreshes and announcements without delay, floods without end: what they wait for is tested elsewhere. */
+const SETTINGS: Json = {
+  batch: { quiet: '5ms', max: '20ms' },
+  refresh: { interval: '5ms' },
+  flood: { messages: 1_000_000, progress: 1_000_000 },
+  stateDir: false,
+};
 
 /** A client of a gateway before one server. Both are gone when the test is over. */
 export async function through({ carrier, naming }: Front, entry: Json, capabilities: Json): Promise<RawClient> {

@@ -95,6 +95,7 @@ export function openStdio(spec: StdioBackendSpec, deps: IoDeps): BackendTranspor
     maxBytes: limits['message.maxBytes'],
     fatalBytes: limits['message.fatalBytes'],
     onLine,
+    onBlank: () => void pace.take(performance.now()),
     onOversize,
     onFatal,
   });
