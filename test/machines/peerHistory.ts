@@ -17,8 +17,8 @@ export type PeerStep =
   | { readonly do: 'stranger' | 'anonymous' | 'reset' | 'die' | 'close' };
 
 export const SILENCE = 1_000;
-export const TOTAL = 5_000;
-export const HUMAN = 3_000;
+const TOTAL = 5_000;
+const HUMAN = 3_000;
 
 interface Call {
   readonly id: number;
