@@ -150,6 +150,29 @@ describe('signals', () => {
   });
 });
 
+it('health shows each death and each return of a backend within a second', async () => {
+  const running = await start({ servers: { good: good(), odd: good() }, gateway: { restart: { initial: '200ms', failures: 20 } } });
+  await untilConnected(running, ['good', 'odd']);
+  const load = await loadOn(running);
+  const poll = pollHealth(running);
+  const shown: number[] = [];
+  for (let turn = 0; turn < 4; turn++) {
+    const pid = await pidOf(running, 'odd');
+    process.kill(pid, 'SIGKILL');
+    const began = performance.now();
+    await until('it is down', async () => (await running.stateOf('odd'))?.status !== 'connected', 1_000);
+    shown.push(performance.now() - began);
+    await until('it is back', async () => ((await running.stateOf('odd'))?.pid ?? pid) !== pid, 8_000);
+    // What health calls connected serves.
+    expect(await replyTo(load.client, 'odd__echo', { text: 'back' })).toMatchObject({ kind: 'result' });
+  }
+  await expectServed(load);
+  const { median, failures } = await poll();
+  console.log(`health shows a death after ${Math.max(...shown).toFixed(0)} ms at most, answers in ${median.toFixed(0)} ms in the median`);
+  expect(failures).toEqual([]);
+  expect(median).toBeLessThan(100);
+}, 60_000);
+
 describe('the configuration, under load', () => {
   const configuration = async (running: Surrounded) =>
     (await running.health()).configuration as { revision: number; lastError?: { issues: string[] } };
