@@ -150,6 +150,29 @@ describe('signals', () => {
   });
 });
 
+it('health shows each death and each return of a backend within a second', async () => {
+  const running = await start({ servers: { good: good(), odd: good() }, gateway: { restart: { initial: '200ms', failures: 20 } } });
+  await untilConnected(running, ['good', 'odd']);
+  const load = await loadOn(running);
+  const poll = pollHealth(running);
+  const shown: number[] = [];
+  for (let turn = 0; turn < 4; turn++) {
+    const pid = await pidOf(running, 'odd');
+    process.kill(pid, 'SIGKILL');
+    const began = performance.now();
+    await until('it is down', async () => (await running.stateOf('odd'))?.status !== 'connected', 1_000);
+    shown.push(performance.now() - began);
+    await until('it is back', async () => ((await running.stateOf('odd'))?.pid ?? pid) !== pid, 8_000);
+    // What health calls connected serves.
+    expect(await replyTo(load.client, 'odd__echo', { text: 'back' })).toMatchObject({ kind: 'result' });
+  }
+  await expectServed(load);
+  const { median, failures } = await poll();
+  console.log(`health shows a death after ${Math.max(...shown).toFixed(0)} ms at most, answers in ${median.toFixed(0)} ms in the median`);
+  expect(failures).toEqual([]);
+  expect(median).toBeLessThan(100);
+}, 60_000);
+
 describe('the configuration, under load', () => {
   const configuration = async (running: Surrounded) =>
     (await running.health()).configuration as { revision: number; lastError?: { issues: string[] } };
@@ -303,14 +326,14 @@ describe('what is scarce', () => {
     const state = join(folder, 'state');
     mkdirSync(state);
     try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', state], { stdio: 'ignore' });
+      execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', state], { stdio: 'ignore' });
     } catch {
       console.log('full-disk: SKIPPED, no file system may be mounted here');
       rmSync(folder, { recursive: true });
       return skip();
     }
     onTestFinished(() => {
-      execFileSync('umount', ['-l', state]);
+      execFileSync('/bin/umount', ['-l', state]);
       rmSync(folder, { recursive: true, force: true });
     });
     const fill = () => {
@@ -334,6 +357,7 @@ describe('what is scarce', () => {
       },
       10_000,
     );
+    expect(running.log()).toContain('catalog.unsaved');
     await expectServed(load);
     running.child.kill('SIGTERM');
     expect(await running.exited).toBe(0);
@@ -351,6 +375,9 @@ describe('what is scarce', () => {
     console.log(`few-files: ${filesOf(running.pid)} of 64 files are open, ${cpuOf(running.pid) - cpu} ms of CPU in 3 s`);
     // Beside the calls it may not spin.
     expect(cpuOf(running.pid) - cpu).toBeLessThan(2_000);
+    const { sent, failures } = await load.stop();
+    console.log(`few-files: ${sent} calls on a connection that was there before, ${failures.length} failed`);
+    expect(failures).toEqual([]);
     for (const socket of sockets) socket.destroy();
     await until(
       'it is served again',
@@ -361,33 +388,36 @@ describe('what is scarce', () => {
     process.kill(await pidOf(running, 'good'), 'SIGKILL');
     await sleep(100);
     await untilConnected(running, ['good']);
-    await load.stop();
     const client = await connect(running.url);
     expect(textOf(await client.call('good__echo', { text: 'again' }))).toContain('again');
     running.child.kill('SIGTERM');
     expect(await running.exited).toBe(0);
   }, 60_000);
 
-  it('few-files: a backend that cannot be started for want of files is an error with advice, and is tried again', async () => {
-    const running = await start({
-      servers: { good: good(), late: good({ lazy: true }) },
-      limit: 'ulimit -n 64',
-      gateway: { restart: { initial: '200ms' } },
-    });
+  /** Kills a backend while no file can be opened; gives the log once it is back. */
+  async function diedWithoutFiles(): Promise<string> {
+    const running = await start({ servers: { good: good() }, limit: 'ulimit -n 64', gateway: { restart: { initial: '200ms' } } });
     await untilConnected(running, ['good']);
-    const client = await connect(running.url);
-    await client.request('tools/list');
     const pid = await pidOf(running, 'good');
     const sockets: Socket[] = [];
     for (let n = 0; n < 100; n++) sockets.push(connectSocket(running.port, '127.0.0.1').on('error', () => {}));
     await sleep(500);
     process.kill(pid, 'SIGKILL');
-    await sleep(2_000);
+    await until('its start has failed', () => running.log().includes('cannot be started'), 5_000);
     expect(running.isRunning(), running.log()).toBe(true);
     for (const socket of sockets) socket.destroy();
-    await untilConnected(running, ['good'], 40_000);
-    console.log(`few-files: ${/"message":"([^"]*(?:EMFILE|files)[^"]*)"/.exec(running.log())?.[1] ?? 'the log says nothing of files'}`);
-  }, 90_000);
+    await untilConnected(running, ['good'], 20_000);
+    return running.log();
+  }
+
+  it('few-files: a backend that cannot be started for want of files is tried again, and comes back', async () => {
+    expect(await diedWithoutFiles()).toMatch(/backend\.retrying.*failure 2/);
+  }, 60_000);
+
+  // It says "spawn … EMFILE", which tells only programmers what to do.
+  it.fails('few-files: and the error says what to do', async () => {
+    expect(await diedWithoutFiles()).toMatch(/cannot be started:[^"]*(too many open files|ulimit)/i);
+  }, 60_000);
 
   it(verifies('port-in-use', 'port-in-use: exit 1 within two seconds, with one sentence'), async () => {
     const blocker = createServer().listen(0, '127.0.0.1');

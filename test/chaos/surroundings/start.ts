@@ -39,7 +39,7 @@ export interface Surrounded {
   readonly write: (servers: Json, gateway?: Json) => void;
 }
 
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as { port: number };
