@@ -262,7 +262,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     onChange: system.onChange,
     fetch: (request) => app.fetch(request),
     async listen() {
-      server = await listen({ fetch: app.fetch as never, express, host: config.host, port: config.port, limits });
+      const onUnread = (connections: number) =>
+        log('warn', 'http.unread_closed', { message: `${connections} connections were closed: their clients do not read`, connections });
+      server = await listen({ fetch: app.fetch as never, express, host: config.host, port: config.port, limits, onUnread });
       run();
       return { url: server.url, port: server.port };
     },

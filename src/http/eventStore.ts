@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { ReplayBudget } from './replayBudget.ts';
+import type { ReplayBudget, ReplayShare } from './replayBudget.ts';
 
 /** One event as it was, or is to be, sent. */
 export interface StoredEvent {
@@ -32,7 +32,7 @@ export interface EventLog {
 export interface EventStore {
   /** @param onDropped called after the oldest event of the log was dropped, or all of them */
   open(onDropped?: () => void): EventLog;
-  /** Bytes of the events that may be dropped. */
+  /** Bytes of the events that may be dropped, with what keeping them costs. */
   readonly bytes: number;
   /** Number of the events that may not. */
   readonly kept: number;
@@ -52,117 +52,145 @@ export interface EventStoreOptions {
 interface Held extends StoredEvent {
   /** What it counts against the bounds. */
   readonly bytes: number;
-  readonly log: {
-    /** Drops the oldest event, which is the oldest of the whole store whenever that is in this log. */
-    dropOldest(): void;
-    /** Drops what the log has too many of. */
-    trim(): void;
+  readonly log: Log;
+}
+
+/** Bytes an event costs besides its text, and a stream that keeps events besides those. Measured: test/http/overhead.test.ts. */
+export const EVENT_BYTES = 256;
+export const STREAM_BYTES = 1_024;
+
+export function createEventStore(options: EventStoreOptions): EventStore {
+  const store = new Store(options);
+  return {
+    open: (onDropped) => new Log(store, options.budget, onDropped),
+    get bytes() {
+      return store.bytes;
+    },
+    get kept() {
+      return store.kept.size;
+    },
   };
 }
 
-/** Bytes an event costs besides its text. */
-const OVERHEAD = 256;
-
-export function createEventStore({ maxEvents, maxBytes, maxKept, budget }: EventStoreOptions): EventStore {
+/** What the streams of a session share. */
+class Store {
   /** Of all streams, oldest first. Within a log, those that may be dropped come before those that may not. */
-  const droppable = new Set<Held>();
-  const kept = new Set<Held>();
-  let bytes = 0;
+  readonly droppable = new Set<Held>();
+  readonly kept = new Set<Held>();
+  readonly options: EventStoreOptions;
+  bytes = 0;
 
-  const remove = (event: Held) => {
-    if (droppable.delete(event)) bytes -= event.bytes;
-    else kept.delete(event);
-  };
-  const giveUp = (event: Held) => {
-    kept.delete(event);
-    droppable.add(event);
-    bytes += event.bytes;
+  constructor(options: EventStoreOptions) {
+    this.options = options;
+  }
+
+  remove(event: Held): void {
+    if (!this.droppable.delete(event)) return void this.kept.delete(event);
+    this.bytes -= event.bytes;
+    if (--event.log.droppable === 0) this.bytes -= STREAM_BYTES;
+  }
+
+  giveUp(event: Held): void {
+    this.kept.delete(event);
+    this.droppable.add(event);
+    this.bytes += event.bytes;
+    if (event.log.droppable++ === 0) this.bytes += STREAM_BYTES;
     event.log.trim();
-  };
-  const shrink = () => {
-    for (const oldest of kept) {
-      if (kept.size <= maxKept) break;
-      giveUp(oldest);
+  }
+
+  shrink(): void {
+    const { maxKept, maxBytes } = this.options;
+    for (const oldest of this.kept) {
+      if (this.kept.size <= maxKept) break;
+      this.giveUp(oldest);
     }
-    for (const oldest of droppable) {
-      if (bytes <= maxBytes) break;
+    for (const oldest of this.droppable) {
+      if (this.bytes <= maxBytes) break;
       oldest.log.dropOldest();
     }
-  };
+  }
+}
 
-  const open = (onDropped?: () => void): EventLog => {
-    const events: Held[] = [];
-    let last = 0;
-    /** Number of the newest event that was dropped. */
-    let dropped = 0;
+/** A class, because there are thousands: closures and getters of each cost two kilobytes. */
+class Log implements EventLog {
+  readonly id = randomBytes(12).toString('base64url');
+  last = 0;
+  /** How many of its events may be dropped. */
+  droppable = 0;
+  readonly #store: Store;
+  readonly #share: ReplayShare;
+  readonly #onDropped: (() => void) | undefined;
+  readonly #events: Held[] = [];
+  /** Number of the newest event that was dropped. */
+  #dropped = 0;
 
-    const clear = () => {
-      for (const event of events) {
-        remove(event);
-        share.drop(event.bytes);
-      }
-      events.length = 0;
-      dropped = last;
-    };
-    const share = budget.open(() => {
-      clear();
+  constructor(store: Store, budget: ReplayBudget, onDropped: (() => void) | undefined) {
+    this.#store = store;
+    this.#onDropped = onDropped;
+    this.#share = budget.open(() => {
+      this.clear();
       onDropped?.();
     });
-    const log: Held['log'] = {
-      dropOldest() {
-        const event = events.shift() as Held;
-        remove(event);
-        share.drop(event.bytes);
-        dropped = event.seq;
-        onDropped?.();
-      },
-      trim() {
-        while (events.length > maxEvents && droppable.has(events[0] as Held)) log.dropOldest();
-      },
-    };
+  }
 
-    return {
-      id: randomBytes(12).toString('base64url'),
-      get last() {
-        return last;
-      },
-      get isEmpty() {
-        return events.length === 0;
-      },
-      append(text, keep = false) {
-        const before = events.at(-1);
-        const event: Held = { seq: ++last, text, bytes: Buffer.byteLength(text) + OVERHEAD, log };
-        events.push(event);
-        share.keep(event.bytes);
-        if (keep || (before && kept.has(before))) kept.add(event);
-        else giveUp(event);
-        log.trim();
-        shrink();
-        share.settle();
-        return event.seq;
-      },
-      skip: () => ++last,
-      after(seq) {
-        if (seq < dropped || seq > last) return undefined;
-        const from = events.findIndex((event) => event.seq > seq);
-        return from < 0 ? [] : events.slice(from);
-      },
-      release() {
-        for (const event of [...events]) if (kept.has(event)) giveUp(event);
-        shrink();
-      },
-      clear,
-      attend: share.attend,
-    };
-  };
+  get isEmpty(): boolean {
+    return this.#events.length === 0;
+  }
 
-  return {
-    open,
-    get bytes() {
-      return bytes;
-    },
-    get kept() {
-      return kept.size;
-    },
-  };
+  append(text: string, keep = false): number {
+    const store = this.#store;
+    const before = this.#events.at(-1);
+    const event: Held = { seq: ++this.last, text, bytes: Buffer.byteLength(text) + EVENT_BYTES, log: this };
+    this.#events.push(event);
+    this.#share.keep(event.bytes);
+    if (keep || (before && store.kept.has(before))) store.kept.add(event);
+    else store.giveUp(event);
+    this.trim();
+    store.shrink();
+    this.#share.settle();
+    return event.seq;
+  }
+
+  skip(): number {
+    return ++this.last;
+  }
+
+  after(seq: number): readonly StoredEvent[] | undefined {
+    if (seq < this.#dropped || seq > this.last) return undefined;
+    const from = this.#events.findIndex((event) => event.seq > seq);
+    return from < 0 ? [] : this.#events.slice(from);
+  }
+
+  release(): void {
+    for (const event of [...this.#events]) if (this.#store.kept.has(event)) this.#store.giveUp(event);
+    this.#store.shrink();
+  }
+
+  clear(): void {
+    for (const event of this.#events) {
+      this.#store.remove(event);
+      this.#share.drop(event.bytes);
+    }
+    this.#events.length = 0;
+    this.#dropped = this.last;
+  }
+
+  attend(connected: boolean): void {
+    this.#share.attend(connected);
+  }
+
+  /** Drops the oldest event, which is the oldest of the whole store whenever that is in this log. */
+  dropOldest(): void {
+    const event = this.#events.shift() as Held;
+    this.#store.remove(event);
+    this.#share.drop(event.bytes);
+    this.#dropped = event.seq;
+    this.#onDropped?.();
+  }
+
+  /** Drops what it has too many of. */
+  trim(): void {
+    const { droppable, options } = this.#store;
+    while (this.#events.length > options.maxEvents && droppable.has(this.#events[0] as Held)) this.dropOldest();
+  }
 }

@@ -19,52 +19,78 @@ export interface ReplayShare {
   settle(): void;
 }
 
-interface Holder {
-  bytes: number;
-  connected: boolean;
-  readonly forget: () => void;
-}
-
-export function createReplayBudget(maxBytes: number): ReplayBudget {
-  /** Streams that keep something, in the order in which they began to, or in which their connection changed. */
-  const left = new Set<Holder>();
-  const attended = new Set<Holder>();
-  let bytes = 0;
-
-  const placeOf = ({ connected }: Holder) => (connected ? attended : left);
-
+/** @param streamBytes what a stream counts besides, while it keeps something */
+export function createReplayBudget(maxBytes: number, streamBytes = 0): ReplayBudget {
+  const budget = new Budget(maxBytes, streamBytes);
   return {
-    open(forget) {
-      const holder: Holder = { bytes: 0, connected: false, forget };
-      return {
-        keep(more) {
-          bytes += more;
-          holder.bytes += more;
-          placeOf(holder).add(holder);
-        },
-        drop(less) {
-          bytes -= less;
-          holder.bytes -= less;
-          if (holder.bytes === 0) placeOf(holder).delete(holder);
-        },
-        attend(connected) {
-          if (connected === holder.connected) return;
-          placeOf(holder).delete(holder);
-          holder.connected = connected;
-          if (holder.bytes > 0) placeOf(holder).add(holder);
-        },
-        settle() {
-          for (const holders of [left, attended]) {
-            for (const oldest of holders) {
-              if (bytes <= maxBytes) return;
-              oldest.forget();
-            }
-          }
-        },
-      };
-    },
+    open: (forget) => new Share(budget, forget),
     get bytes() {
-      return bytes;
+      return budget.bytes;
     },
   };
+}
+
+class Budget {
+  /** Streams that keep something, in the order in which they began to, or in which their connection changed. */
+  readonly left = new Set<Share>();
+  readonly attended = new Set<Share>();
+  readonly maxBytes: number;
+  readonly streamBytes: number;
+  bytes = 0;
+
+  constructor(maxBytes: number, streamBytes: number) {
+    this.maxBytes = maxBytes;
+    this.streamBytes = streamBytes;
+  }
+}
+
+/** A class, because there are thousands. */
+class Share implements ReplayShare {
+  readonly #budget: Budget;
+  readonly #forget: () => void;
+  #bytes = 0;
+  #connected = false;
+
+  constructor(budget: Budget, forget: () => void) {
+    this.#budget = budget;
+    this.#forget = forget;
+  }
+
+  keep(more: number): void {
+    const budget = this.#budget;
+    if (this.#bytes === 0) budget.bytes += budget.streamBytes;
+    budget.bytes += more;
+    this.#bytes += more;
+    this.#place().add(this);
+  }
+
+  drop(less: number): void {
+    const budget = this.#budget;
+    budget.bytes -= less;
+    this.#bytes -= less;
+    if (this.#bytes > 0) return;
+    budget.bytes -= budget.streamBytes;
+    this.#place().delete(this);
+  }
+
+  attend(connected: boolean): void {
+    if (connected === this.#connected) return;
+    this.#place().delete(this);
+    this.#connected = connected;
+    if (this.#bytes > 0) this.#place().add(this);
+  }
+
+  settle(): void {
+    const budget = this.#budget;
+    for (const shares of [budget.left, budget.attended]) {
+      for (const oldest of shares) {
+        if (budget.bytes <= budget.maxBytes) return;
+        oldest.#forget();
+      }
+    }
+  }
+
+  #place(): Set<Share> {
+    return this.#connected ? this.#budget.attended : this.#budget.left;
+  }
 }

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { OnemcpError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import { createUnread, watchedResponse } from './unread.ts';
 
 export interface HttpServer {
   readonly host: string;
@@ -19,6 +20,8 @@ export interface ListenOptions {
   readonly host: string;
   readonly port: number;
   readonly limits: Limits;
+  /** Connections were closed because their clients did not read; said at most once a minute. */
+  readonly onUnread?: (connections: number) => void;
 }
 
 const MAX_HEADER_BYTES = 16_384;
@@ -27,10 +30,12 @@ const MAX_HEADER_BYTES = 16_384;
  * Opens the listener.
  * @throws OnemcpError `port_in_use`
  */
-export async function listen({ fetch, express, host, port, limits }: ListenOptions): Promise<HttpServer> {
+export async function listen({ fetch, express, host, port, limits, onUnread = () => {} }: ListenOptions): Promise<HttpServer> {
   let listener: ReturnType<typeof createListener> | undefined;
+  const unread = createUnread({ maxBytes: limits['http.unreadBytes'], timeout: limits['http.writeTimeout'], onClosed: onUnread });
   const server: Server = createServer(
     {
+      ServerResponse: watchedResponse(unread),
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: limits['http.headersTimeout'],
       requestTimeout: limits['http.requestTimeout'],
@@ -58,6 +63,7 @@ export async function listen({ fetch, express, host, port, limits }: ListenOptio
         const timer = setTimeout(() => server.closeAllConnections(), graceMs);
         server.close(() => {
           clearTimeout(timer);
+          unread.close();
           resolve();
         });
         server.closeIdleConnections();

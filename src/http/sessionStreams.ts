@@ -131,6 +131,8 @@ export function createSessionStreams({ limits, now, streams, budget, protocolVer
       onClosed(complete) {
         const all = stream.newest === connection && stream.endedAt !== undefined && stream.written === stream.log.last;
         if (complete && all) stream.log.release();
+        // It holds the whole request and answer of Node, which would be kept as long as the stream.
+        if (stream.newest === connection) stream.newest = undefined;
       },
       onDrain() {
         if (stream.behind && stream.connection === connection) catchUp(stream);
@@ -185,6 +187,9 @@ export function createSessionStreams({ limits, now, streams, budget, protocolVer
     if (closed || isUnknown(stream)) return false;
     const seq = stream.log.append(text, keep);
     if (!stream.connection || stream.behind) return true;
+    // So much is not queued on top for a client that has something to read: it stays in the store until then.
+    stream.behind = text.length > limits['sse.queueBytes'] && stream.connection.queued > LOW_WATER;
+    if (stream.behind) return true;
     stream.written = seq;
     stream.connection.send(text, `${stream.log.id}_${seq}`);
     return true;

@@ -4,6 +4,7 @@ import type { Limits } from '../limits.ts';
 import type { Connection } from '../mcp/connection.ts';
 import type { ListKind, Opening, Session } from '../mcp/session.ts';
 import type { Json, JsonRpcMessage, Phase } from '../world.ts';
+import { STREAM_BYTES } from './eventStore.ts';
 import { createReplayBudget } from './replayBudget.ts';
 import { createSessionStreams, type SessionStreams } from './sessionStreams.ts';
 import type { Streams } from './streams.ts';
@@ -68,7 +69,7 @@ const NEXT_SWEEP = 1_000;
 export function createSessions({ limits, now, streams }: SessionsOptions): Sessions {
   const sessions = new Map<string, Entry>();
   const streamSessions = new Map<string, StreamEntry>();
-  const budget = createReplayBudget(limits['sse.replayTotalBytes']);
+  const budget = createReplayBudget(limits['sse.replayTotalBytes'], STREAM_BYTES);
   let sweptAt = Number.NEGATIVE_INFINITY;
 
   const end = (entry: Entry) => {

@@ -5,6 +5,8 @@ import { createReplayBudget } from '../../src/http/replayBudget.ts';
 
 /** What an event costs besides its text. */
 const OVERHEAD = 256;
+/** What a stream that keeps events costs besides. */
+const STREAM = 1_024;
 const store = ({ maxEvents = 100, maxBytes = 1_000_000, maxKept = 10, budget = createReplayBudget(1_000_000) } = {}) =>
   createEventStore({ maxEvents, maxBytes, maxKept, budget });
 const rest = (log: EventLog, seq: number) => log.after(seq)?.map(({ text }) => text);
@@ -24,7 +26,7 @@ describe('the events of a stream', () => {
   });
 
   it('give way to newer ones of other streams, the oldest first', () => {
-    const { open } = store({ maxBytes: 3 * (OVERHEAD + 1) });
+    const { open } = store({ maxBytes: 2 * STREAM + 3 * (OVERHEAD + 1) });
     const dropped: string[] = [];
     const [first, second] = [open(() => dropped.push('first')), open(() => dropped.push('second'))];
     first.append('a');
@@ -37,7 +39,7 @@ describe('the events of a stream', () => {
   });
 
   it('an answer that was not delivered outlives both bounds, and what came before it does not', () => {
-    const { open } = store({ maxEvents: 2, maxBytes: 2 * (OVERHEAD + 1) });
+    const { open } = store({ maxEvents: 2, maxBytes: STREAM + 2 * (OVERHEAD + 1) });
     const [calling, other] = [open(), open()];
     calling.append('p');
     calling.append('answer'.repeat(1000), true);
@@ -95,7 +97,7 @@ it('whatever is said, a store stays within its bounds, counts right, and gives e
   const bounds = fc.record({ maxEvents: fc.nat(20), maxBytes: fc.nat(20_000), maxKept: fc.nat(4) });
   fc.assert(
     fc.property(bounds, steps, (limits, acts) => {
-      const budget = createReplayBudget(1_000_000);
+      const budget = createReplayBudget(1_000_000, STREAM);
       const made = createEventStore({ ...limits, budget });
       const logs = Array.from({ length: 5 }, () => made.open());
       /** All that was ever said, by log and number. */
@@ -119,6 +121,7 @@ it('whatever is said, a store stays within its bounds, counts right, and gives e
           // The longest rest that is given is all that the log holds.
           const longest = Array.from({ length: each.last + 1 }, (_, seq) => each.after(seq)).find((rest) => rest) ?? [];
           held += longest.length;
+          if (longest.length > 0) bytes += STREAM;
           bytes += longest.reduce((sum, event) => sum + Buffer.byteLength(event.text) + OVERHEAD, 0);
           expect(longest.length).toBeLessThanOrEqual(Math.max(limits.maxEvents, limits.maxKept));
         }

@@ -31,6 +31,19 @@ describe('what all sessions keep together', () => {
     expect([b.after(0)?.length, c.after(0)?.length]).toEqual([1, 2]);
   });
 
+  it('holds what the streams cost besides their events, too', () => {
+    const budget = createReplayBudget(4_000, 500);
+    const [a, b, c] = [1, 2, 3].map(() => createEventStore({ ...NOTHING, budget }).open()) as [EventLog, EventLog, EventLog];
+    a.append(EVENT);
+    b.append(EVENT);
+    expect(budget.bytes).toBe(2 * (SIZE + 500));
+    c.append(EVENT);
+    expect([a.isEmpty, budget.bytes]).toEqual([true, 2 * (SIZE + 500)]);
+    b.clear();
+    c.clear();
+    expect(budget.bytes).toBe(0);
+  });
+
   it('is given up first where no client is connected, in the order in which they went', () => {
     const { gone, open } = stores(4);
     const logs = ['a', 'b', 'c', 'd'].map((name) => open(name));

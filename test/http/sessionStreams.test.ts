@@ -201,7 +201,7 @@ describe('a stream whose client cannot come back', () => {
 });
 
 describe('what is kept', () => {
-  const limits = { 'sse.replayBytes': 2_000 };
+  const limits = { 'sse.replayBytes': 3_000 };
   const answerOf = (streams: Streams, cut: boolean) => {
     const client = reader();
     const stream = streams.answer(client.outlet);
@@ -393,6 +393,24 @@ describe('when all sessions together keep too much', () => {
     expect(resumed(streams, beforeA)).toBeUndefined();
     b.answer('{"id":"answer"}');
     expect(numbers(resumed(streams, beforeB) ?? reader())).toEqual(['answer']);
+  });
+
+  it('an event larger than the queue waits in the store while its client has something to read, and comes when it has read that', () => {
+    const streams = setup({ limits: { 'sse.queueBytes': 100_000 } });
+    const { outlet, sink, written } = fakeOutlet();
+    const stream = streams.answer(outlet);
+    const [first, second, answer] = ['a', 'b', 'c'].map((name) => JSON.stringify({ id: name.repeat(150_000) })) as [string, string, string];
+    stream.send(first);
+    stream.send(second);
+    stream.answer(answer);
+    stream.end();
+    expect([written.length, sink.dropped, sink.ended]).toEqual([2, 0, 0]);
+    for (let n = 0; n < 2; n++) {
+      sink.queued = 0;
+      sink.onDrain?.();
+    }
+    expect(eventsIn(written.join('')).map(({ data }) => data)).toEqual(['', first, second, answer]);
+    expect([sink.dropped, sink.ended]).toEqual([0, 1]);
   });
 
   it('who reads slowly is cut off when what it was to read is forgotten, and told so when it comes back', () => {
