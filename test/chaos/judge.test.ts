@@ -89,6 +89,8 @@ describe('each column says no', () => {
 
   it('and not to what is allowed', () => {
     expect(bad({ load: latencies(1, 500) })).toEqual([]);
+    expect(bad({ load: latencies(2, 60), control: 12 })).toEqual([]);
+    expect(bad({ load: latencies(2, 50) })).toEqual([]);
     expect(bad({ load: latencies(2, 900), control: undefined })).toEqual([]);
     expect(bad({ ending: { signal: 'SIGKILL', code: null, took: 5, left: [] } })).toEqual([]);
   });
