@@ -1,4 +1,5 @@
 const QUOTE = 0x22;
+const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
@@ -20,6 +21,38 @@ export function jsonDepthExceeds(text: string, max: number): boolean {
     } else if (char === CLOSE_OBJECT || char === CLOSE_ARRAY) depth--;
   }
   return false;
+}
+
+/** Keys of a JSON-RPC message that mean something else when they are there twice. */
+const KEYS = ['"method"', '"id"', '"params"', '"result"', '"error"', '"jsonrpc"'];
+
+/**
+ * A key that the object in a JSON text has twice, if there is one: a parser takes the last, and whoever looked at the text
+ * before may have taken the first. The text is that of an object, and valid. Near free for texts that name no key of JSON-RPC twice.
+ */
+export function repeatedKey(text: string): string | undefined {
+  const suspicious = text.includes('\\u') || KEYS.some((key) => text.indexOf(key, text.indexOf(key) + 1) > 0);
+  if (!suspicious) return undefined;
+  const seen = new Set<string>();
+  let depth = 0;
+  let expectsKey = false;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (char === QUOTE) {
+      const end = endOfString(text, at + 1);
+      if (depth === 1 && expectsKey) {
+        const key = JSON.parse(text.slice(at, end + 1)) as string;
+        if (seen.has(key)) return key;
+        seen.add(key);
+        expectsKey = false;
+      }
+      at = end;
+    } else if (char === OPEN_OBJECT || char === OPEN_ARRAY) {
+      if (++depth === 1) expectsKey = true;
+    } else if (char === CLOSE_OBJECT || char === CLOSE_ARRAY) depth--;
+    else if (char === COMMA && depth === 1) expectsKey = true;
+  }
+  return undefined;
 }
 
 /** Brackets inside strings are counted too: this is only the quick way out for ordinary messages. */

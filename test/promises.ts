@@ -56,6 +56,7 @@ export const PROMISES = {
   D58: 'Unknown content, array structuredContent, extra fields and _meta of a result arrive as they are (semantics §9.58)',
   D59: 'isError of a backend stays a result (semantics §9.59)',
   D60: 'Code, message and data of a backend error arrive unchanged (semantics §9.60)',
+  'repeated-keys': 'A message with a key of JSON-RPC twice is refused (reliability §5 S11)',
   'relayed-errors':
     'An error of a backend reaches the client as one of JSON-RPC, without our secrets and without terminal escapes (reliability §5 S16, S17)',
   D61: 'A backend killed in a call gives one isError result that names the server; other calls go on (semantics §9.61)',

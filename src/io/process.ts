@@ -229,6 +229,10 @@ function spawnError(error: NodeJS.ErrnoException, spec: StdioBackendSpec, { reda
     else text = `command not found: ${command}${commandAdvice(command)}`;
   } else if (code === 'EACCES') {
     text = `command not executable: ${command}; make it executable (chmod +x), or run it with its interpreter`;
+  } else if (code === 'EMFILE' || code === 'ENFILE') {
+    text = `"${spec.name}" cannot be started: too many open files; raise the limit of the gateway (ulimit -n)`;
+  } else if (code === 'EAGAIN' || code === 'ENOMEM') {
+    text = `"${spec.name}" cannot be started: the system has no room for another process (${code}); raise its limits (ulimit -u), or free memory`;
   } else if (windows && code === 'EINVAL') {
     text = `command not executable: ${command}; on Windows start it with "command": "cmd", "args": ["/c", "${command}", …]`;
   }

@@ -73,7 +73,9 @@ export function promoted(roster: Roster, id: ChildId, view: BackendView, now: nu
   const predecessor = currentChild(roster, name);
   const child = roster.alive.get(id) as Child;
   const shown = { ...view, held: roster.held.get(name), next: undefined };
-  const next: Roster = { ...roster, successors: withoutKey(roster.successors, name), world: withView(roster.world, shown) };
+  // Whatever generation its predecessor has by now: one that crashed was replaced by a later one.
+  const backends = new Map(roster.world.backends).set(name, shown);
+  const next: Roster = { ...roster, successors: withoutKey(roster.successors, name), world: { ...roster.world, backends } };
   return sequence(
     next,
     (latest) => (predecessor ? dismissed(latest, predecessor, true) : [latest, []]),

@@ -1,5 +1,5 @@
 import { OnemcpError } from '../errors.ts';
-import { jsonDepthExceeds } from '../json.ts';
+import { jsonDepthExceeds, repeatedKey } from '../json.ts';
 import type { JsonRpcMessage, RequestId } from '../world.ts';
 
 /** A text that is not a message we can use: the error, and the id of the request if it could be read. */
@@ -29,7 +29,10 @@ export function parseMessage(text: string, maxDepth: number): OneMessage | Messa
   } catch (error) {
     return bad('parse_error', `the text is not JSON: ${(error as Error).message.slice(0, 200)}`);
   }
-  if (!Array.isArray(value)) return checkMessage(value);
+  if (!Array.isArray(value)) {
+    const twice = repeatedKey(text);
+    return twice === undefined ? checkMessage(value) : bad('invalid_request', `the message has the key ${JSON.stringify(twice)} twice`);
+  }
   return value.length > 0 ? { kind: 'batch', elements: value } : bad('invalid_request', 'a JSON-RPC batch must not be empty');
 }
 

@@ -65,7 +65,8 @@ describe('each column says no', () => {
   it.each<[string, Column, Partial<Evidence>]>([
     ['one call failed', 'served', { load: { ...fine.load, failures: ['no'] } }],
     ['no call was made', 'served', { load: { sent: 0, latencies: [], failures: [] } }],
-    ['p99 over five times the control', 'served', { load: latencies(2, 21) }],
+    ['p99 over five times the control', 'served', { load: latencies(2, 61), control: 12 }],
+    ['p99 over five time slices, however fast the control', 'served', { load: latencies(2, 51) }],
     ['p99 over a second, whatever the control', 'served', { load: latencies(2, 1001), control: 900 }],
     ['p99 over a second, without a control', 'served', { load: latencies(2, 1001), control: undefined }],
     ['a step complains of the service', 'served', { complaints: [['served', 'late']] }],
@@ -88,6 +89,8 @@ describe('each column says no', () => {
 
   it('and not to what is allowed', () => {
     expect(bad({ load: latencies(1, 500) })).toEqual([]);
+    expect(bad({ load: latencies(2, 60), control: 12 })).toEqual([]);
+    expect(bad({ load: latencies(2, 50) })).toEqual([]);
     expect(bad({ load: latencies(2, 900), control: undefined })).toEqual([]);
     expect(bad({ ending: { signal: 'SIGKILL', code: null, took: 5, left: [] } })).toEqual([]);
   });

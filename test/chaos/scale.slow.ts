@@ -71,17 +71,19 @@ it(verifies('no-herd', 'a hundred that are killed at once come back spread over 
   expect(results.flatMap(({ failures }) => failures)).toEqual([]);
 }, 180_000);
 
-it('one of ten changes under 200 calls a second: no call fails, nine keep their process, a broken version never takes over', async () => {
+it('one of ten changes under 200 calls a second: no call fails, nine keep their process and session, a broken version never takes over', async () => {
   const servers = named('s', 10, () => fixture('good'));
   const running = await start({ servers: { good: fixture('good'), ...servers } });
   await untilConnected(running, Object.keys(servers));
-  const pids = new Map((await detailsOf(running)).map(({ name, pid }) => [name, pid]));
+  // A session lasts as long as its backend is connected.
+  const livesOf = async () => new Map((await detailsOf(running)).map(({ name, pid, since }) => [name, `${pid} since ${since}`]));
+  const lives = await livesOf();
   const load = await loadOn(running, 20);
   const each = Object.keys(servers).map((name) =>
     startLoad(async (text) => (await replyTo(load.client, `${name}__echo`, { text })).text, 18),
   );
   const sameBut = async (changed: string) =>
-    (await detailsOf(running)).filter(({ name, pid }) => name !== changed && pid !== pids.get(name)).map(({ name }) => name);
+    [...(await livesOf())].filter(([name, life]) => name !== changed && life !== lives.get(name)).map(([name]) => name);
   await sleep(500);
 
   // Five versions that work, one after the other.

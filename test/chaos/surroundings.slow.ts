@@ -414,8 +414,7 @@ describe('what is scarce', () => {
     expect(await diedWithoutFiles()).toMatch(/backend\.retrying.*failure 2/);
   }, 60_000);
 
-  // It says "spawn … EMFILE", which tells only programmers what to do.
-  it.fails('few-files: and the error says what to do', async () => {
+  it('few-files: and the error says what to do', async () => {
     expect(await diedWithoutFiles()).toMatch(/cannot be started:[^"]*(too many open files|ulimit)/i);
   }, 60_000);
 

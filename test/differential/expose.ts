@@ -56,6 +56,7 @@ export function listOf(method: string, result: unknown): { readonly id: string; 
  */
 export function delivered(message: Json, asked: Json | undefined, { namespace }: Exposing): Json {
   const copy = copyOf(message);
+  if (isObject(copy.error) && typeof copy.error.message === 'string') copy.error.message = withVisibleControls(copy.error.message);
   if (namespace === undefined) return copy;
   const uri = (value: string) => exposedUri(namespace, value);
   const method = String(asked?.method ?? copy.method);
@@ -84,6 +85,16 @@ export function delivered(message: Json, asked: Json | undefined, { namespace }:
   }
   return copy;
 }
+
+/** What a terminal would act on is shown instead, but for line feeds and tabs. */
+const withVisibleControls = (text: string): string =>
+  [...text]
+    .map((character) => {
+      const code = character.charCodeAt(0);
+      const acts = code < 0x20 ? code !== 9 && code !== 10 : (code >= 0x7f && code <= 0x9f) || (code >= 0x202a && code <= 0x202e);
+      return acts || (code >= 0x2066 && code <= 0x2069) ? `\\u${code.toString(16).padStart(4, '0')}` : character;
+    })
+    .join('');
 
 function exposeItem(item: Json, id: string, namespace: string): void {
   const original = item[id] as string;

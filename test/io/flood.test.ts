@@ -183,7 +183,7 @@ describe('what a backend gets wrong', () => {
   });
 
   it.each([
-    ['nothing of it', {}, { code: -32603, message: 'the server answered with an error that is none of JSON-RPC' }],
+    ['nothing of it', {}, { code: -32603, message: '"fake" answered with an error that is none of JSON-RPC' }],
     ['a text', 'kaputt', { code: -32603, message: 'kaputt' }],
     ['a code that is no number', { code: '7', message: 'seven' }, { code: -32603, message: 'seven' }],
     ['a message that is no text', { code: 7, message: { a: 1 }, data: 1 }, { code: 7, message: expect.any(String), data: 1 }],

@@ -85,3 +85,29 @@ describe('a message of a client', () => {
     );
   });
 });
+
+describe('a key that is there twice', () => {
+  const textOf = (inside: string) => `{"jsonrpc":"2.0","id":1,"method":"ping",${inside}}`;
+  const errorOf = (text: string) => {
+    const parsed = parseMessage(text, 256);
+    return parsed.kind === 'bad' ? parsed.error.message : undefined;
+  };
+
+  it.each([
+    '"method":"tools/call"',
+    '"id":2',
+    '"params":{},"params":{}',
+    '"m\\u0065thod":"tools/call"',
+    '"x":1,"x":"\\u0041","method":"a"',
+  ])(verifies('repeated-keys', 'is refused: %s'), (inside) => {
+    expect(errorOf(textOf(inside))).toMatch(/^the message has the key "(method|id|params|x)" twice$/);
+  });
+
+  it.each([
+    '"params":{"method":"x","id":2,"params":{"id":3}}',
+    '"params":{"arguments":{"text":"\\"id\\":1, \\"id\\":2, \\u0041"}}',
+    '"params":{"list":[{"id":1},{"id":1}]}',
+  ])('in something else is not: %s', (inside) => {
+    expect(errorOf(textOf(inside))).toBeUndefined();
+  });
+});

@@ -472,7 +472,6 @@ export const SHAPES: readonly Attack[] = [
   },
   {
     name: 'duplicate keys',
-    missing: 'JSON.parse lets the last of two equal keys win; whatever looked at the text before may have seen the first (S11)',
     async run(stage) {
       const twice = [
         '{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call","params":{"name":"odd__echo"}}',

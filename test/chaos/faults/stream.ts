@@ -17,7 +17,7 @@ const notRestarted = (name: string, fault: Omit<Fault, 'name'>): Fault => ({
 });
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-const CONTROLS = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/;
+const CONTROLS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e]|\r(?!\n)/;
 
 async function noControlsAnywhere(trial: Trial): Promise<void> {
   const { text } = await trial.call('odd__boom');
