@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSystem } from './actors/system.ts';
-import type { BackendSpec, Config, ConfigSource, Reloaded } from './config/config.ts';
+import type { BackendSpec, Config, ConfigSource, Planned, Reloaded } from './config/config.ts';
 import { createControl } from './control.ts';
 import { createApp } from './http/app.ts';
 import { controlListener } from './http/control.ts';
@@ -35,7 +35,7 @@ import { createRedactor, type Redactor } from './observe/redact.ts';
 import { type KnownView, remember } from './observe/remember.ts';
 import { narrateToolChanges } from './observe/toolChanges.ts';
 import { worldStream } from './observe/world.ts';
-import { createReloader, type Planned } from './reload.ts';
+import { createReloader } from './reload.ts';
 import type { World } from './world.ts';
 
 export interface GatewayOptions {
@@ -340,5 +340,4 @@ const specsOf = ({ backends }: Config) => new Map(backends.map((spec) => [spec.n
 
 export { type ToolChange, toolChanges } from './mcp/changes.ts';
 export { type Probe, probeBackends } from './probe.ts';
-export type { Planned };
 export { createRedactor };

@@ -31,7 +31,7 @@ const KEYS = ['"method"', '"id"', '"params"', '"result"', '"error"', '"jsonrpc"'
  * before may have taken the first. The text is that of an object, and valid. Near free for texts that name no key of JSON-RPC twice.
  */
 export function repeatedKey(text: string): string | undefined {
-  const suspicious = text.includes('\\u') || KEYS.some((key) => text.indexOf(key, text.indexOf(key) + 1) > 0);
+  const suspicious = text.includes('\\u') || KEYS.some((key) => isTwiceIn(text, key));
   if (!suspicious) return undefined;
   const seen = new Set<string>();
   let depth = 0;
@@ -53,6 +53,11 @@ export function repeatedKey(text: string): string | undefined {
     else if (char === COMMA && depth === 1) expectsKey = true;
   }
   return undefined;
+}
+
+function isTwiceIn(text: string, part: string): boolean {
+  const first = text.indexOf(part);
+  return first >= 0 && text.indexOf(part, first + part.length) > 0;
 }
 
 /** Brackets inside strings are counted too: this is only the quick way out for ordinary messages. */

@@ -1,13 +1,12 @@
 /** The configuration while the gateway runs: read again, compared, applied or refused, and told of. */
 import { createReloading } from './actors/source.ts';
 import type { System } from './actors/system.ts';
-import type { Config, ConfigSource, Issue, Plan, Reloaded } from './config/config.ts';
+import type { Config, ConfigSource, Issue, Plan, Planned, Reloaded } from './config/config.ts';
 import { isEmptyPlan, planOf } from './config/diff.ts';
 import { formatIssue } from './config/issue.ts';
 import type { Log } from './io/deps.ts';
 import type { Bad, Good, Verdict } from './machines/config.ts';
 import type { Redactor } from './observe/redact.ts';
-import type { Items } from './world.ts';
 
 export interface ReloaderOptions {
   readonly source: ConfigSource;
@@ -19,11 +18,6 @@ export interface ReloaderOptions {
   /** Before the plan is carried out. */
   readonly onApply: (config: Config) => void;
 }
-
-/** What a reload would change, with the tools that the servers it stops or replaces have now, where they are known. */
-export type Planned =
-  | (Reloaded & { readonly ok: true; readonly revision: number; readonly tools: Readonly<Record<string, Items['tools']>> })
-  | (Reloaded & { readonly ok: false });
 
 /** Reads the configuration again when it changes or when somebody asks. */
 export interface Reloader {

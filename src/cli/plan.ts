@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
-import type { Config, Issue, Plan } from '../config/config.ts';
+import type { Config, Issue, Plan, Planned } from '../config/config.ts';
 import { planOf } from '../config/diff.ts';
 import { formatIssue } from '../config/load.ts';
 import { OnemcpError } from '../errors.ts';
-import { type Planned, type Probe, probeBackends, type ToolChange, toolChanges } from '../gateway.ts';
+import { type Probe, probeBackends, type ToolChange, toolChanges } from '../gateway.ts';
 import { configSource, explained } from './config.ts';
 import { type Asking, type ControlFlags, isAbsent, say, withGateway } from './control.ts';
 import { EXIT, type ProcessPorts } from './process.ts';

@@ -1,5 +1,5 @@
+import type { Reloaded } from '../config/config.ts';
 import { formatIssue } from '../config/load.ts';
-import type { Reloaded } from '../http/controlOps.ts';
 import { type Asking, say, withGateway } from './control.ts';
 import { EXIT } from './process.ts';
 

@@ -2,7 +2,7 @@
  * The normalised configuration: what the pipeline (parse → check → template) hands to the rest. Pure types.
  */
 import type { Limits } from '../limits.ts';
-import type { Isolation } from '../world.ts';
+import type { Isolation, Items } from '../world.ts';
 
 /**
  * Text that may contain secret values. Prints as `***` however it is shown; `reveal()` is called by `io/`,
@@ -149,6 +149,11 @@ export type Loaded =
 export type Reloaded =
   | { readonly ok: true; readonly plan: Plan; readonly warnings: readonly Issue[] }
   | { readonly ok: false; readonly issues: readonly Issue[] };
+
+/** What a reload would change, with the tools that the servers it stops or replaces have now, where they are known. */
+export type Planned =
+  | (Reloaded & { readonly ok: true; readonly revision: number; readonly tools: Readonly<Record<string, Items['tools']>> })
+  | (Reloaded & { readonly ok: false });
 
 /** Where a configuration comes from. */
 export interface ConfigSource {

@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Hono } from 'hono';
+import type { Reloaded } from '../config/config.ts';
 import { asOnemcpError, OnemcpError } from '../errors.ts';
 import type { Operation } from '../world.ts';
 import { readRequest } from './body.ts';
-import type { ControlOps, Reloaded } from './controlOps.ts';
+import type { ControlOps } from './controlOps.ts';
 import { createListener } from './server.ts';
 
 const OPERATIONS: ReadonlySet<string> = new Set<Operation['op']>(['start', 'stop', 'restart', 'drain', 'resume']);

@@ -1,4 +1,4 @@
-import type { Issue, Plan } from '../config/config.ts';
+import type { Reloaded } from '../config/config.ts';
 import type { ServerStatus, StatusDocument } from '../observe/status.ts';
 import type { WhyDocument } from '../observe/why.ts';
 import type { Operation } from '../world.ts';
@@ -11,10 +11,6 @@ export interface OperationResult {
   readonly message: string;
   readonly server: ServerStatus | undefined;
 }
-
-export type Reloaded =
-  | { readonly ok: true; readonly plan: Plan; readonly warnings: readonly Issue[] }
-  | { readonly ok: false; readonly issues: readonly Issue[] };
 
 /** What an operator can ask of a running gateway. */
 export interface ControlOps {

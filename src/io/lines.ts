@@ -180,7 +180,7 @@ const FOREIGN_CHARS = 4096;
  * Control characters that a terminal would act on, and those that turn the reading direction round, become visible; line
  * feeds and tabs stay.
  */
-export function escapeControls(text: string): string {
+export function visibleControls(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;

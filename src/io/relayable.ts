@@ -1,5 +1,5 @@
 import type { Json } from '../world.ts';
-import { escapeControls } from './lines.ts';
+import { visibleControls } from './lines.ts';
 
 /** An error as it goes to a client. JSON-RPC 2.0 §5.1. */
 export interface RelayedError {
@@ -20,7 +20,7 @@ export interface RelayableOptions {
  * and without control characters that a terminal would act on in its text. An ordinary one is relayed as the object it is.
  */
 export function createRelayable({ name, redact = (text) => text }: RelayableOptions): (error: unknown) => RelayedError {
-  const clean = (text: string) => escapeControls(redact(text));
+  const clean = (text: string) => visibleControls(redact(text));
   return (error) => {
     const given = (typeof error === 'object' && error !== null ? error : { message: error }) as Json;
     const { code, data } = given;

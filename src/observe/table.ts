@@ -1,4 +1,4 @@
-import type { Issue } from '../config/config.ts';
+import { formatIssue } from '../config/issue.ts';
 import type { BackendView, World } from '../world.ts';
 import { escapeControls } from './log.ts';
 import type { Change, ServerStatus, StatusDocument } from './status.ts';
@@ -70,13 +70,10 @@ function gatewayLines({ version, pid, url, phase, status, startedAt, configurati
     `onemcp ${version} ${phase}, ${status}; pid ${pid}, up ${span(now - Date.parse(startedAt))}, ${url ? `serves ${url}/mcp` : 'serves stdio'}`,
     `${file}, revision ${revision} applied ${time(appliedAt, now)}${off}`,
     ...(lastError
-      ? [`the file as it is now was refused at ${time(lastError.at, now)}:`, ...lastError.issues.map((issue) => `  ${issueLine(issue)}`)]
+      ? [`the file as it is now was refused at ${time(lastError.at, now)}:`, ...lastError.issues.map((issue) => `  ${formatIssue(issue)}`)]
       : []),
   ].map(escapeControls);
 }
-
-const issueLine = ({ file, line, column, path, message }: Issue): string =>
-  `${file}${line === undefined ? '' : `:${line}:${column ?? 1}`}${path ? ` ${path}` : ''}: ${message}`;
 
 /** One line for each state change, for a watcher without a screen. */
 export function changeLine(name: string, { at, from, to, successor, error }: Change): string {

@@ -1,12 +1,9 @@
 import { escapeControls } from './log.ts';
 import type { ServerStatus } from './status.ts';
 
-/** Text that may come from a backend, for a terminal. */
-export const escaped = escapeControls;
-
 /** Rows as lines with aligned columns; the last column is as long as it is. */
 export function columns(rows: readonly (readonly string[])[]): readonly string[] {
-  const clean = rows.map((row) => row.map(escaped));
+  const clean = rows.map((row) => row.map(escapeControls));
   const widths = (clean[0] ?? []).map((_, column) => Math.max(...clean.map((row) => (row[column] as string).length)));
   return clean.map((row) =>
     row

@@ -2,9 +2,10 @@ import type { BackendSpec } from '../config/config.ts';
 import type { OnemcpError } from '../errors.ts';
 import type { World } from '../world.ts';
 import { advice } from './advice.ts';
+import { escapeControls } from './log.ts';
 import { type Change, changeOf, iso, isoIf, optional, type ServerStatus, type StatusFacts, serverStatus } from './status.ts';
 import { facts, lastLines, type Story } from './story.ts';
-import { columns, escaped, sentence, since, span, time } from './text.ts';
+import { columns, sentence, since, span, time } from './text.ts';
 
 /** What `onemcp why NAME --json` prints. Times are ISO 8601; fields that do not apply are left out. */
 export interface WhyDocument {
@@ -89,8 +90,8 @@ export function whyText(document: WhyDocument): string {
     server?.nextRetry &&
     `The next start in ${span(Date.parse(server.nextRetry) - now)}, at ${time(server.nextRetry, now)} (failure ${server.failures}).`;
   return [
-    escaped(head),
-    ...[circuit, retry, ...relations].flatMap((line) => (line ? [`  ${escaped(line)}`] : [])),
+    escapeControls(head),
+    ...[circuit, retry, ...relations].flatMap((line) => (line ? [`  ${escapeControls(line)}`] : [])),
     ...section('Its path', columns(path.map((change) => pathRow(change, now)))),
     ...section(
       'Last error',
@@ -105,7 +106,7 @@ const ending = ({ exitCode, signal }: NonNullable<WhyDocument['lastError']>): st
   exitCode !== undefined ? ` (exit code ${exitCode})` : signal === undefined ? '' : ` (${signal})`;
 
 function section(title: string, lines: readonly string[]): readonly string[] {
-  return lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${escaped(line)}`)];
+  return lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${escapeControls(line)}`)];
 }
 
 const pathRow = ({ at, from, to, generation, successor, error }: Change, now: number): readonly string[] => [

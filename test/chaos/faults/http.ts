@@ -1,23 +1,12 @@
 /** Remote backends that do not answer, not in time, too much, or with something else. */
 import { readFileSync } from 'node:fs';
 import type { Fault, Setup, Trial } from '../harness/fault.ts';
+import { down } from './down.ts';
 
 type Options = Readonly<Record<string, string | number>>;
 
 const peer = (name: string, options?: Options) => async (setup: Setup) => ({ url: (await setup.peer(name, options)).url });
 const near = (name: string, options?: Options) => async (setup: Setup) => ({ url: (await setup.near(name, options)).url });
-
-const DOWN = /^(starting|error|retrying|failed)$/;
-const down = (name: string, backend: Fault['backend'], says: RegExp, more: Partial<Fault> = {}): Fault => ({
-  name,
-  backend,
-  ready: 'failed',
-  call: { tool: 'echo', gives: 'error', says },
-  after: 'error',
-  afterSays: says,
-  state: DOWN,
-  ...more,
-});
 
 /** The fault is in one call; the backend is usable before and after. */
 const inCall = (name: string, backend: Fault['backend'], says: RegExp, more: Partial<Fault> = {}): Fault => ({

@@ -3,19 +3,11 @@ import { join } from 'node:path';
 import { fixture } from '../../e2e/gateway.ts';
 import type { Fault, Trial } from '../harness/fault.ts';
 import { counted, listChanges, starts, toolNames } from './count.ts';
+import { down } from './down.ts';
 
-const DOWN = /^(starting|error|retrying|failed)$/;
-
-/** Never connected: calls say why, its tools are not listed, health says why too. */
-const down = (name: string, backend: Fault['backend'], says: RegExp, more: Partial<Fault> = {}): Fault => ({
-  name,
-  backend,
-  ready: 'failed',
-  call: { tool: 'echo', gives: 'error', says },
-  after: 'error',
-  afterSays: says,
-  state: DOWN,
-  ...more,
+/** Besides, its tools are not listed, and health says why too. */
+const neverUp = (name: string, backend: Fault['backend'], says: RegExp, more: Partial<Fault> = {}): Fault => ({
+  ...down(name, backend, says, more),
   async steps(trial) {
     const { lastError = 'nothing' } = await trial.detail();
     trial.check('alive', says.test(lastError), `health gives another reason: ${lastError}`);
@@ -33,28 +25,32 @@ const atMostFourStartsInSixSeconds = async (trial: Trial) => {
 const PATIENT = { restart: { initial: '500ms', max: '30s' } };
 
 export const START: readonly Fault[] = [
-  down('command-not-found', { command: 'no-such-program-anywhere' }, /command not found: no-such-program-anywhere/),
-  down('not-executable', { command: join(import.meta.dirname, 'start.ts') }, /start\.ts|permission/i),
-  down('cwd-missing', fixture('good', {}, { cwd: 'no-such-folder' }), /no-such-folder/),
-  down('crash-on-start', counted('crash-on-start'), /exited with code 1 before it was initialized.*cannot read settings\.json/, {
+  neverUp('command-not-found', { command: 'no-such-program-anywhere' }, /command not found: no-such-program-anywhere/),
+  neverUp('not-executable', { command: join(import.meta.dirname, 'start.ts') }, /start\.ts|permission/i),
+  neverUp('cwd-missing', fixture('good', {}, { cwd: 'no-such-folder' }), /no-such-folder/),
+  neverUp('crash-on-start', counted('crash-on-start'), /exited with code 1 before it was initialized.*cannot read settings\.json/, {
     gateway: PATIENT,
     steps: atMostFourStartsInSixSeconds,
   }),
-  down('exit-on-initialize', fixture('exit-on-init'), /exited with code 0 before it was initialized/),
-  down('killed-on-initialize', fixture('die', { CAUSE: 'SIGKILL', MOMENT: 'initialize' }), /killed by SIGKILL before it was initialized/),
-  down('stdout-closed-on-start', fixture('die', { CAUSE: 'stdout', MOMENT: 'start' }), /closed its stdout|was not ready/),
-  down('hang-initialize', fixture('hang-on-init'), /not ready within 2 s|not answered in 2 s/),
-  down('mute', fixture('mute'), /not ready within 2 s|not answered in 2 s/),
-  down('init-error', fixture('init-error'), /the database is not reachable/),
-  down('wrong-protocol-version', counted('wrong-version'), /1999-01-01/, {
+  neverUp('exit-on-initialize', fixture('exit-on-init'), /exited with code 0 before it was initialized/),
+  neverUp(
+    'killed-on-initialize',
+    fixture('die', { CAUSE: 'SIGKILL', MOMENT: 'initialize' }),
+    /killed by SIGKILL before it was initialized/,
+  ),
+  neverUp('stdout-closed-on-start', fixture('die', { CAUSE: 'stdout', MOMENT: 'start' }), /closed its stdout|was not ready/),
+  neverUp('hang-initialize', fixture('hang-on-init'), /not ready within 2 s|not answered in 2 s/),
+  neverUp('mute', fixture('mute'), /not ready within 2 s|not answered in 2 s/),
+  neverUp('init-error', fixture('init-error'), /the database is not reachable/),
+  neverUp('wrong-protocol-version', counted('wrong-version'), /1999-01-01/, {
     async steps(trial) {
       await trial.sleep(1500);
       trial.check('recovery', starts(trial) === 1, `tried ${starts(trial)} times, though it will be the same each time`);
     },
   }),
-  down('no-protocol-version', fixture('no-version'), /version/),
-  down('null-initialize', fixture('null-initialize'), /initialize|version|result/),
-  down('bad-json-initialize', fixture('bad-json-initialize'), /not ready within 2 s|not answered in 2 s|JSON/),
+  neverUp('no-protocol-version', fixture('no-version'), /version/),
+  neverUp('null-initialize', fixture('null-initialize'), /initialize|version|result/),
+  neverUp('bad-json-initialize', fixture('bad-json-initialize'), /not ready within 2 s|not answered in 2 s|JSON/),
   {
     name: 'flaky-start',
     backend: ({ folder }) => fixture('flaky-start', { COUNTER_FILE: join(folder, 'count') }),
