@@ -170,8 +170,10 @@ describe.runIf(process.platform === 'linux')('reaper', () => {
 
 describe.runIf(process.platform === 'linux')('a process group', () => {
   it('of zombies exists, but is dead', async () => {
-    // The shell becomes a program that never waits for its child, which leads a session of its own.
-    const parent = spawn('/bin/sh', ['-c', 'setsid true & echo $!; exec sleep 60'], {
+    // The shell becomes a program that never waits for its child, which leads a session of its own and ends only then: a
+    // shell would still have waited.
+    const child = 'until grep -q sleep "/proc/$1/comm"; do :; done';
+    const parent = spawn('/bin/sh', ['-c', `setsid sh -c '${child}' sh $$ & echo $!; exec sleep 60`], {
       detached: true,
       stdio: ['ignore', 'pipe', 'ignore'],
     });
