@@ -44,7 +44,12 @@ module.exports = {
       ['rxjs', 'consola', '@statelyai/inspect', 'xstate'],
       ['util', 'stream', 'crypto'],
     ),
-    only('http', ['mcp/', 'auth/', 'observe/', configTypes], ['hono', '@hono/node-server'], ['http', 'net', 'crypto', 'stream']),
+    only(
+      'http',
+      ['mcp/', 'auth/', 'observe/', configTypes],
+      ['hono', '@hono/node-server'],
+      ['http', 'net', 'crypto', 'stream', 'v8', 'vm'],
+    ),
     only(
       'cli',
       [

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import type { Payload } from './outlet.ts';
 import type { ReplayBudget, ReplayShare } from './replayBudget.ts';
 
 /** One event as it was, or is to be, sent. */
 export interface StoredEvent {
   readonly seq: number;
-  readonly text: string;
+  readonly text: Payload;
 }
 
 /** The events of one stream, numbered from 1. */
@@ -15,7 +16,7 @@ export interface EventLog {
   readonly last: number;
   readonly isEmpty: boolean;
   /** @param keep whether it may not be dropped until `release`, nor may what comes after it */
-  append(text: string, keep?: boolean): number;
+  append(text: Payload, keep?: boolean): number;
   /** Gives a number to an event that is not worth keeping. */
   skip(): number;
   /** What came after a number; undefined if some of it was dropped, or the number was never given. */
@@ -137,7 +138,7 @@ class Log implements EventLog {
     return this.#events.length === 0;
   }
 
-  append(text: string, keep = false): number {
+  append(text: Payload, keep = false): number {
     const store = this.#store;
     const before = this.#events.at(-1);
     const event: Held = { seq: ++this.last, text, bytes: Buffer.byteLength(text) + EVENT_BYTES, log: this };

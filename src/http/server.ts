@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { OnemcpError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import { createGarbage } from './garbage.ts';
 import { createUnread, watchedResponse } from './unread.ts';
 
 export interface HttpServer {
@@ -32,7 +33,12 @@ const MAX_HEADER_BYTES = 16_384;
  */
 export async function listen({ fetch, express, host, port, limits, onUnread = () => {} }: ListenOptions): Promise<HttpServer> {
   let listener: ReturnType<typeof createListener> | undefined;
-  const unread = createUnread({ maxBytes: limits['http.unreadBytes'], timeout: limits['http.writeTimeout'], onClosed: onUnread });
+  const unread = createUnread({
+    maxBytes: limits['http.unreadBytes'],
+    timeout: limits['http.writeTimeout'],
+    onClosed: onUnread,
+    garbage: createGarbage(limits['http.unreadBytes'] / 2),
+  });
   const server: Server = createServer(
     {
       ServerResponse: watchedResponse(unread),

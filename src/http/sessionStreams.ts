@@ -1,7 +1,7 @@
 import type { Limits } from '../limits.ts';
 import type { JsonRpcMessage } from '../world.ts';
 import { createEventStore, type EventLog } from './eventStore.ts';
-import type { Outlet } from './outlet.ts';
+import { type Outlet, type Payload, payloadOf } from './outlet.ts';
 import type { ReplayBudget } from './replayBudget.ts';
 import type { EventStream } from './sse.ts';
 import type { Streams } from './streams.ts';
@@ -183,7 +183,7 @@ export function createSessionStreams({ limits, now, streams, budget, protocolVer
     if (stream.endedAt !== undefined) connection?.end();
   };
 
-  const say = (stream: Stream, text: string, keep = false): boolean => {
+  const say = (stream: Stream, text: Payload, keep = false): boolean => {
     if (closed || isUnknown(stream)) return false;
     const seq = stream.log.append(text, keep);
     if (!stream.connection || stream.behind) return true;
@@ -222,10 +222,10 @@ export function createSessionStreams({ limits, now, streams, budget, protocolVer
       connect(stream, outlet);
       prime(stream);
       return {
-        send: (text) => say(stream, text),
+        send: (text) => say(stream, payloadOf(text)),
         answer(text) {
           stream.answered = true;
-          say(stream, text, true);
+          say(stream, payloadOf(text), true);
         },
         end: () => end(stream),
       };
@@ -259,7 +259,7 @@ export function createSessionStreams({ limits, now, streams, budget, protocolVer
     send(message) {
       const text = JSON.stringify(message);
       const stream = listener();
-      return stream ? say(stream, text) : waiting.add(message, text);
+      return stream ? say(stream, payloadOf(text)) : waiting.add(message, text);
     },
 
     get isOpen() {

@@ -1,9 +1,9 @@
-import type { Outlet } from './outlet.ts';
+import { type Outlet, type Payload, payloadOf } from './outlet.ts';
 
 /** One connection of an event stream to a client, with a bounded queue. HTML Standard §9.2, MCP basic/transports §Streamable HTTP. */
 export interface EventStream {
   /** Sends one JSON-RPC message as text. */
-  send(text: string, id?: string): void;
+  send(text: Payload, id?: string): void;
   /** Gives the client an id to come back with, and the milliseconds after which it should. */
   prime(id: string, retry: number): void;
   /** Sends an event that is no message. */
@@ -53,13 +53,27 @@ export function openEventStream(outlet: Outlet, { queueBytes, onEnd, onClosed, o
     onClosed?.(complete);
   };
   sink.onDrain = onDrain;
+  /** False if it takes nothing more, because its client does not read. */
+  const takes = (): boolean => {
+    if (ended) return false;
+    if (sink.queued <= queueBytes) return true;
+    finish();
+    sink.drop();
+    return false;
+  };
   const write = (text: string) => {
-    if (ended) return;
-    if (sink.queued <= queueBytes) sink.write(text);
-    else if (finish()) sink.drop();
+    if (takes()) sink.write(text);
   };
   return {
-    send: (text, id) => write(id === undefined ? `event: message\ndata: ${text}\n\n` : `id: ${id}\nevent: message\ndata: ${text}\n\n`),
+    send(text, id) {
+      const fields = id === undefined ? 'event: message\ndata: ' : `id: ${id}\nevent: message\ndata: `;
+      const data = typeof text === 'string' ? payloadOf(text) : text;
+      if (typeof data === 'string') return write(`${fields}${data}\n\n`);
+      if (!takes()) return;
+      sink.write(fields);
+      sink.write(data);
+      sink.write('\n\n');
+    },
     prime: (id, retry) => write(`id: ${id}\nretry: ${retry}\ndata: \n\n`),
     event: (name, data) => write(`event: ${name}\ndata: ${data}\n\n`),
     keepAlive() {

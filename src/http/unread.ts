@@ -1,10 +1,11 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Garbage } from './garbage.ts';
 
 /**
- * What is queued for clients that do not read, on all connections together: beyond `maxBytes` those that have owed longest
- * are closed, and so is one that takes nothing for `timeout`. Answers that the kernel takes at once, which are
- * nearly all, never come here.
+ * What is queued for clients that do not read, on all connections together: beyond `maxBytes` those are closed whose clients
+ * took something longest ago, and so is one that takes nothing for `timeout`. Answers that the kernel takes at once, which
+ * are nearly all, never come here.
  */
 export interface Unread {
   /** Something of an answer was not taken at once; `chunk` is what was written last. */
@@ -20,6 +21,8 @@ export interface UnreadOptions {
   readonly timeout: number;
   /** Says that so many connections were closed; at most once a minute. */
   readonly onClosed: (connections: number) => void;
+  /** Told of the bytes that were given up. */
+  readonly garbage?: Garbage;
 }
 
 interface Debt {
@@ -35,8 +38,8 @@ interface Debt {
 const LOOKS = 4;
 const REPORT_EVERY = 60_000;
 
-export function createUnread({ maxBytes, timeout, onClosed }: UnreadOptions): Unread {
-  /** The oldest first. */
+export function createUnread({ maxBytes, timeout, onClosed, garbage }: UnreadOptions): Unread {
+  /** The one whose client took something longest ago first. */
   const debts = new Map<ServerResponse, Debt>();
   let bytes = 0;
   let closed = 0;
@@ -75,18 +78,29 @@ export function createUnread({ maxBytes, timeout, onClosed }: UnreadOptions): Un
     if (socket.destroyed) return;
     // A reset also frees what waits in the kernel.
     socket.resetAndDestroy();
+    garbage?.add(debt.bytes);
     closed++;
     if (!reporting) report();
   };
+  /** Whether its client took something since the last time this was asked; true the first time. */
+  const moved = (outgoing: ServerResponse, debt: Debt): boolean => {
+    const { socket } = outgoing;
+    // Without a socket it waits for the answers before it.
+    if (!socket) return true;
+    const left = leftOf(socket);
+    if (left === debt.left) return false;
+    const first = debt.left === -1;
+    debt.left = left;
+    debt.looks = 0;
+    if (first) return true;
+    debts.delete(outgoing);
+    debts.set(outgoing, debt);
+    return true;
+  };
   const look = () => {
-    for (const [outgoing, debt] of debts) {
+    for (const [outgoing, debt] of [...debts]) {
       if (outgoing.req.socket.destroyed) settled(outgoing, debt);
-      // Without a socket it waits for the answers before it.
-      if (!outgoing.socket || timeout === 0) continue;
-      const left = leftOf(outgoing.socket);
-      debt.looks = left === debt.left ? debt.looks + 1 : 0;
-      debt.left = left;
-      if (debt.looks >= LOOKS) drop(outgoing, debt);
+      if (timeout > 0 && !moved(outgoing, debt) && ++debt.looks >= LOOKS) drop(outgoing, debt);
     }
   };
 
@@ -97,8 +111,10 @@ export function createUnread({ maxBytes, timeout, onClosed }: UnreadOptions): Un
       const owed = Math.max(outgoing.writableLength, debt.bytes + sizeOf(chunk));
       bytes += owed - debt.bytes;
       debt.bytes = owed;
+      if (bytes <= maxBytes / 2) return;
+      for (const [other, its] of [...debts]) moved(other, its);
       for (const [other, its] of debts) {
-        if (bytes <= maxBytes) break;
+        if (bytes <= maxBytes) return;
         // Its client has had no time to read yet.
         if (other !== outgoing) drop(other, its);
       }

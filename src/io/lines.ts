@@ -31,6 +31,7 @@ export interface LineReader {
 const EMPTY = Buffer.alloc(0);
 const KEPT = 4096;
 const SPARE = 64 * 1024;
+const SPARE_FOR = 1_000;
 const LF = 0x0a;
 const CR = 0x0d;
 const BOM = 0xfeff;
@@ -47,6 +48,7 @@ export function createLineReader(options: LineReaderOptions): LineReader {
   let excess: Excess | undefined;
   let started = false;
   let dead = false;
+  let keeping = false;
 
   const deliver = (bytes: Buffer, from: number, to: number) => {
     const end = to > from && bytes[to - 1] === CR ? to - 1 : to;
@@ -84,6 +86,18 @@ export function createLineReader(options: LineReaderOptions): LineReader {
     }
   };
 
+  /** A long line is seldom alone, so its buffer is kept for a moment: growing one for each costs three times its length. */
+  const keepForAMoment = () => {
+    if (keeping) return;
+    keeping = true;
+    const letGo = () => {
+      keeping = false;
+      if (length === 0) held = EMPTY;
+      else keepForAMoment();
+    };
+    setTimeout(letGo, SPARE_FOR).unref();
+  };
+
   const finish = () => {
     if (excess) {
       const line = excess.end();
@@ -95,7 +109,7 @@ export function createLineReader(options: LineReaderOptions): LineReader {
     const bytes = held;
     const size = length;
     length = 0;
-    if (held.length > SPARE) held = EMPTY;
+    if (held.length > SPARE) keepForAMoment();
     deliver(bytes, 0, size);
   };
 
@@ -116,6 +130,7 @@ export function createLineReader(options: LineReaderOptions): LineReader {
     end() {
       if (!dead && (length > 0 || excess)) finish();
       dead = true;
+      held = EMPTY;
     },
   };
 }

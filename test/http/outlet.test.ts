@@ -87,3 +87,17 @@ it('a Response says what is queued, when it was taken, and whether its reader st
   await streamed().reader?.cancel();
   expect(closes).toEqual([true, false]);
 });
+
+it.each([0, 100_000])('a text of many characters that are no byte each is given whole (%i)', async (more) => {
+  const body = JSON.stringify({ text: `語${'ü'.repeat(more)}` });
+  const { outlet, sent } = await connected();
+  const got = new Promise<{ length: string | undefined; text: string }>((resolve) => {
+    sent.on('response', async (answer) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of answer) chunks.push(chunk as Buffer);
+      resolve({ length: answer.headers['content-length'], text: Buffer.concat(chunks).toString() });
+    });
+  });
+  outlet.whole(200, { 'content-type': 'application/json' }, body);
+  expect(await got).toEqual({ length: String(Buffer.byteLength(body)), text: body });
+});

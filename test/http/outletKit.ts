@@ -1,5 +1,5 @@
 /** Outlets in memory, whose other side is played by the test. */
-import type { Outlet, Sink } from '../../src/http/outlet.ts';
+import type { Outlet, Payload, Sink } from '../../src/http/outlet.ts';
 
 export interface FakeSink extends Sink {
   queued: number;
@@ -8,12 +8,14 @@ export interface FakeSink extends Sink {
 }
 
 /** An outlet whose other side reads nothing unless `queued` is set back. */
+const textOf = (payload: Payload): string => (typeof payload === 'string' ? payload : Buffer.from(payload).toString());
+
 export function fakeOutlet() {
   const written: string[] = [];
   const sink: FakeSink = {
-    write(text) {
-      written.push(text);
-      sink.queued += text.length;
+    write(payload) {
+      written.push(textOf(payload));
+      sink.queued += payload.length;
     },
     queued: 0,
     ended: 0,
@@ -50,7 +52,7 @@ export function reader() {
   let text = '';
   let lost = false;
   sink.write = (more) => {
-    if (!lost) text += more;
+    if (!lost) text += textOf(more);
   };
   const end = sink.end;
   sink.end = () => {

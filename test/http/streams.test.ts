@@ -76,3 +76,17 @@ it('all end together', () => {
   expect(outlets.map(({ sink }) => sink.ended)).toEqual([1, 1, 1]);
   expect(streams.size).toBe(0);
 });
+
+it.each([undefined, 'log_7'])('a large message is the same event, in bytes that are held once (id %s)', (id) => {
+  const { outlet, sink, written } = fakeOutlet();
+  const write = vi.spyOn(sink, 'write');
+  const bytes = Buffer.from('語'.repeat(100_000));
+  const stream = createStreams({ keepAlive: 1000, queueBytes: 1_000_000 }).open(outlet);
+  stream.send(bytes, id);
+  const event = written.join('');
+  expect(event).toBe(`${id ? `id: ${id}\n` : ''}event: message\ndata: ${'語'.repeat(100_000)}\n\n`);
+  expect(write.mock.calls.some(([payload]) => payload === bytes)).toBe(true);
+  written.length = 0;
+  stream.send('語'.repeat(100_000), id);
+  expect(written.join('')).toBe(event);
+});

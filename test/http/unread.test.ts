@@ -1,17 +1,19 @@
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
-import { createUnread, type Unread, watchedResponse } from '../../src/http/unread.ts';
+import { createUnread, type Unread, type UnreadOptions, watchedResponse } from '../../src/http/unread.ts';
 import { until } from './serverKit.ts';
 
 const MIB = 1024 * 1024;
 /** More than the kernel takes for a client that does not read. */
 const LARGE = 'x'.repeat(12 * MIB);
 
+type Options = Partial<Omit<UnreadOptions, 'onClosed'>>;
+
 /** A server that answers by `listener`, with clients whose reading is played by the test. */
-async function serve(listener: RequestListener, { maxBytes = 100 * MIB, timeout = 60_000 } = {}) {
+async function serve(listener: RequestListener, { maxBytes = 100 * MIB, timeout = 60_000, garbage }: Options = {}) {
   const closed: number[] = [];
-  const unread = createUnread({ maxBytes, timeout, onClosed: (connections) => closed.push(connections) });
+  const unread = createUnread({ maxBytes, timeout, onClosed: (connections) => closed.push(connections), ...(garbage && { garbage }) });
   const noted: string[] = [];
   const watched: Unread = {
     ...unread,
@@ -81,6 +83,38 @@ it('who has owed longest is closed when all owe too much; who reads then still g
   unread.close();
   await until(() => closed.length === 2);
   expect(closed).toEqual([1, 1]);
+});
+
+it('whoever reads slowly is spared rather than those that take nothing', async () => {
+  const { unread, closed, client } = await serve(whole, { maxBytes: 30 * MIB });
+  const slow = client('/');
+  slow.socket.on('data', () => {
+    slow.socket.pause();
+    setTimeout(() => slow.socket.resume(), 15);
+  });
+  slow.socket.resume();
+  await until(() => unread.bytes >= LARGE.length);
+  const deaf = [client('/')];
+  await until(() => unread.bytes >= 2 * LARGE.length);
+  for (let n = 0; n < 3; n++) {
+    const before = slow.bytes;
+    // More than waits in the kernel, so that it was seen to take something.
+    await until(() => slow.bytes > before + 3 * MIB || slow.bytes > LARGE.length, 20_000);
+    deaf.push(client('/'));
+    await until(() => unread.bytes >= 2 * LARGE.length);
+  }
+  await until(() => slow.bytes > LARGE.length, 20_000);
+  expect(closed.length).toBeGreaterThan(0);
+});
+
+it('what is given up is told as garbage', async () => {
+  const given: number[] = [];
+  const { unread, client } = await serve(whole, { maxBytes: 20 * MIB, garbage: { add: (bytes) => void given.push(bytes) } });
+  client('/');
+  await until(() => unread.bytes >= LARGE.length);
+  client('/');
+  await until(() => given.length === 1);
+  expect(given[0]).toBeGreaterThanOrEqual(LARGE.length);
 });
 
 it('a text counts as its bytes, and the newest answer is spared however large it is', async () => {

@@ -23,6 +23,12 @@ const pieces = (bytes: Buffer, size: number) =>
   Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size));
 
 describe('line reader', () => {
+  it('long lines that share a buffer, one after the other, are each themselves', () => {
+    const lines = [300_000, 70_000, 500_000, 10, 200_000].map((length, n) => String(n).repeat(length));
+    const chunks = pieces(Buffer.from(`${lines.join('\n')}\n`), 65_536);
+    expect(read(chunks, { maxBytes: 1_000_000 }).lines).toEqual(lines);
+  });
+
   it.each([
     ['LF', ['a\nb\n'], ['a', 'b']],
     ['CRLF', ['a\r\nb\r\n'], ['a', 'b']],
