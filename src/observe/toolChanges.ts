@@ -36,9 +36,10 @@ function compare(before: BackendView, { name: backend, items }: BackendView, dep
     old.delete(name);
     if (known && isDeepStrictEqual(known, tool)) continue;
     const was = known ? hashOf(known) : departed.get(name);
-    const is = hashOf(tool);
     departed.delete(name);
-    if (was === undefined || was === is) continue;
+    if (was === undefined) continue;
+    const is = hashOf(tool);
+    if (was === is) continue;
     log('warn', 'tool.changed', {
       message: `${backend}: the tool ${JSON.stringify(name)} is not what it was`,
       backend,
