@@ -21,9 +21,10 @@ export interface CallFlags extends ClientFlags {
 /** `onemcp call TOOL [key=value…]`: calls a tool and prints its result; exit code 3 when the tool says that it failed. */
 export async function call(tool: string, texts: readonly string[], visiting: Visiting<CallFlags>): Promise<number> {
   const { flags, ports } = visiting;
-  return visit(visiting, async (here) => {
+  return visit(visiting, async (open) => {
     const pairs = pairsOf(texts);
     const base = await jsonArguments(flags.args, ports);
+    const here = await open();
     const found = await find('tools', tool, here);
     const given = argumentsFor({ name: found.name, schema: found.item?.inputSchema }, pairs, base);
     const result = await asked(
@@ -47,9 +48,10 @@ const failureCode = ({ _meta }: Json): number => (isObject(_meta) && ERROR_META 
 /** `onemcp get-prompt NAME [key=value…]`: the messages of a prompt. */
 export async function getPrompt(prompt: string, texts: readonly string[], visiting: Visiting<CallFlags>): Promise<number> {
   const { flags, ports } = visiting;
-  return visit(visiting, async (here) => {
+  return visit(visiting, async (open) => {
     const pairs = pairsOf(texts);
     const base = await jsonArguments(flags.args, ports);
+    const here = await open();
     const found = await find('prompts', prompt, here);
     const given = argumentsFor({ name: found.name, schema: found.item && promptSchema(found.item) }, pairs, base);
     const params = { name: found.name, arguments: found.item ? given : asTexts(given) };

@@ -17,7 +17,8 @@ export type ListCommand = 'tools' | 'prompts' | 'resources';
 /** `onemcp tools|prompts|resources [FILE]`: what clients see, as a table or as the gateway lists it. */
 export async function list(what: ListCommand, visiting: Visiting<ListFlags>): Promise<number> {
   const { flags, ports } = visiting;
-  return visit(visiting, async (here) => {
+  return visit(visiting, async (open) => {
+    const here = await open();
     const found = await allOf(what, here);
     const templates = what === 'resources' ? await allOf('templates', here) : undefined;
     const all: Listed = { items: [...found.items, ...(templates?.items ?? [])], partial: found.partial };

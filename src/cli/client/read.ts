@@ -14,7 +14,8 @@ const NOT_FOUND = -32002;
 /** `onemcp read URI`: the contents of a resource, as they are. */
 export async function read(uri: string, visiting: Visiting<CallFlags>): Promise<number> {
   const { flags, ports } = visiting;
-  return visit(visiting, async (here) => {
+  return visit(visiting, async (open) => {
+    const here = await open();
     const line = progressLine(ports.stderr, `read ${uri}`);
     const result = await here
       .request('resources/read', { uri }, line.show)

@@ -33,10 +33,10 @@ export interface Visit {
 }
 
 /**
- * Runs a command as a client of the gateway: what goes wrong is one sentence and an exit code, a signal cancels what runs,
- * a second one leaves at once.
+ * Runs a command as a client of the gateway, in a session that it opens when it needs one: what goes wrong is one sentence
+ * and an exit code, a signal cancels what runs, a second one leaves at once.
  */
-export async function visit(visiting: Visiting, command: (visit: Visit) => Promise<number>): Promise<number> {
+export async function visit(visiting: Visiting, command: (open: () => Promise<Visit>) => Promise<number>): Promise<number> {
   const { flags, ports, file } = visiting;
   const aborter = new AbortController();
   const { signal } = aborter;
@@ -48,19 +48,19 @@ export async function visit(visiting: Visiting, command: (visit: Visit) => Promi
   // Whoever reads may have read enough.
   ports.stdout.on('error', () => {});
   let client: McpClient | undefined;
-  try {
+  const open = async (): Promise<Visit> => {
     const place = await placeOf(visiting);
+    const path = resolve(ports.cwd, file);
     client = await openMcp({ place, version: VERSION, signal }).catch((error: unknown) => {
-      throw withAdvice(named(error, place), resolve(ports.cwd, file));
+      throw withAdvice(named(error, place), path);
     });
     const { request } = client;
-    return await command({
-      request: (method, params, onProgress) => request(method, params, { signal, onProgress }),
-      status: async () =>
-        'url' in place
-          ? undefined
-          : ask<StatusDocument>(place.sockets, { method: 'GET', path: '/status', signal }, resolve(ports.cwd, file)),
-    });
+    const status = async () =>
+      'url' in place ? undefined : ask<StatusDocument>(place.sockets, { method: 'GET', path: '/status', signal }, path);
+    return { status, request: (method, params, onProgress) => request(method, params, { signal, onProgress }) };
+  };
+  try {
+    return await command(open);
   } catch (error) {
     return failed(signal.aborted ? signal.reason : error, ports);
   } finally {

@@ -5,7 +5,9 @@ export function fishScript(places: readonly Place[]): string {
   return `# Completion of onemcp for fish; made by: onemcp completion fish
 function __onemcp_place
     set -l place ''
-    for word in (commandline -opc)[2..-1]
+    set -l words (commandline -opc)
+    set -e words[1]
+    for word in $words
         switch "$place $word"
             case ${inner(places)
               .map(({ path }) => quoted(path))

@@ -13,7 +13,7 @@ _onemcp_servers() {
 _onemcp() {
   local place='' word previous=\${words[CURRENT-1]}
   local -i i arguments=0
-  local -a commands options
+  local -a subcommands flags
   for ((i = 2; i < CURRENT; i++)); do
     word=\${words[i]}
     case "$place $word" in
@@ -31,9 +31,9 @@ ${places.flatMap(({ path, options }) => options.flatMap((flag) => valueCase(path
 ${places.map(placeCase).join('\n')}
   esac
   if [[ \${words[CURRENT]} == -* ]]; then
-    _describe -o 'option' options
-  elif ((\${#commands})); then
-    _describe 'command' commands
+    _describe -o 'option' flags
+  elif ((\${#subcommands})); then
+    _describe 'command' subcommands
   else
     _files
   fi
@@ -56,8 +56,10 @@ function placeCase({ path, commands, options, argument }: Place): string {
   const first = argument === 'server' ? '_onemcp_servers' : argument ? `compadd ${argument.map(quoted).join(' ')}` : '';
   return [
     `    (${quoted(path)})`,
-    `      options=(${flags.join(' ')})`,
-    ...(commands.length > 0 ? [`      commands=(${commands.map(({ name, description }) => described(name, description)).join(' ')})`] : []),
+    `      flags=(${flags.join(' ')})`,
+    ...(commands.length > 0
+      ? [`      subcommands=(${commands.map(({ name, description }) => described(name, description)).join(' ')})`]
+      : []),
     ...(first ? [`      if ((arguments == 0)) && [[ \${words[CURRENT]} != -* ]]; then ${first}; return; fi`] : []),
     '      ;;',
   ].join('\n');

@@ -131,6 +131,15 @@ describe('a call', () => {
     expect(JSON.parse(term.out)).toEqual({ text: 'over', more: 1 });
   });
 
+  it.each([
+    [['text'], {}, 'arguments are key=value, not "text"'],
+    [[], { args: '{' }, '--args is not JSON'],
+  ])('with %j and %j needs no gateway to be wrong', async (texts, flags, complaint) => {
+    const term = terminal();
+    expect(await call('good/echo', texts, term.visiting(flags))).toBe(2);
+    expect(term.err).toContain(`onemcp: ${complaint}`);
+  });
+
   it('with wrong arguments sends nothing', async () => {
     const { terminal } = await show();
     const { code, out, err } = await run((term) => call('show/search issues', ['limit=x'], term.visiting()), terminal());
