@@ -275,7 +275,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     control,
     async openControl(paths) {
-      controlServer = await openControl(paths, controlListener(control));
+      controlServer = await openControl(paths, controlListener(control, soleClient ? undefined : mcp));
       return { path: controlServer.path };
     },
     async serveStdio({ input, output }) {

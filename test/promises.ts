@@ -192,6 +192,10 @@ export const PROMISES = {
   'one-batch': 'Changes that come together are announced in one batch, one notification a kind (semantics §6.5)',
   'control-private': 'The control socket is 0600 in a folder of its user alone, from its birth to its end, and no TCP port (issue §2)',
   'control-stale': 'The control socket of a gateway that was killed is replaced, that of a live one is left alone (issue §2)',
+  'cli-client':
+    'The command line lists, calls, gets and reads through the running gateway: progress and colours on a terminal only, interrupts cancel at the server, each way to fail has an exit code',
+  'cli-arguments': 'key=value becomes what the schema of the tool wants, or is refused with all that is wrong before anything is sent',
+  'cli-completion': 'Shells complete commands, options and names of servers, and never run what a name says',
   status: 'status shows every server with what it waits for, is asleep, held or failing for, also with a broken file (issue §2)',
   why: 'why tells the path of states with times, the last error, exit code, last stderr lines, next start and what to do (issue §2)',
   'operator-commands': 'drain, resume, stop, start and restart do what they say on a running gateway, and say what happened (issue §2)',
