@@ -189,6 +189,9 @@ export const PROMISES = {
   'one-batch': 'Changes that come together are announced in one batch, one notification a kind (semantics §6.5)',
   'control-private': 'The control socket is 0600 in a folder of its user alone, from its birth to its end, and no TCP port (issue §2)',
   'control-stale': 'The control socket of a gateway that was killed is replaced, that of a live one is left alone (issue §2)',
+  metrics:
+    'What /metrics says is what happened: calls by outcome, errors by code, times, queues, sessions, states, restarts and reloads, under bounded labels',
+  'metrics-named': 'The dashboard and the alert rules name only metrics and labels that there are, and promtool accepts the rules',
   status: 'status shows every server with what it waits for, is asleep, held or failing for, also with a broken file (issue §2)',
   why: 'why tells the path of states with times, the last error, exit code, last stderr lines, next start and what to do (issue §2)',
   'operator-commands': 'drain, resume, stop, start and restart do what they say on a running gateway, and say what happened (issue §2)',

@@ -52,6 +52,7 @@ const GATEWAY_OPTIONS = {
   stateDir: 'stateDir',
   instructions: 'instructions',
   legacySse: 'legacySse',
+  metrics: 'metrics',
   passthroughExtensions: 'passthroughExtensions',
 } as const satisfies Partial<Record<keyof Config, string>>;
 

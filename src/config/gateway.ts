@@ -17,6 +17,7 @@ type GatewayParts = Pick<
   | 'strategy'
   | 'instructions'
   | 'legacySse'
+  | 'metrics'
   | 'passthroughExtensions'
 >;
 
@@ -55,6 +56,7 @@ export async function gatewayParts(input: Input): Promise<GatewayParts> {
     strategy: shape.strategy ?? 'one_for_one',
     instructions: shape.instructions ?? 'full',
     legacySse: shape.legacySse ?? true,
+    metrics: shape.metrics ?? true,
     passthroughExtensions: shape.passthroughExtensions ?? {},
   };
 }

@@ -120,6 +120,7 @@ describe('a plan', () => {
         stateDir: '/state',
         instructions: 'off',
         legacySse: false,
+        metrics: false,
         passthroughExtensions: { 'com.acme/x': 'a' },
         callWait: 1,
         restart: { max: '1s' },
@@ -136,6 +137,7 @@ describe('a plan', () => {
         'stateDir',
         'instructions',
         'legacySse',
+        'metrics',
         'passthroughExtensions',
         'callWait',
         'restart.max',
@@ -143,7 +145,7 @@ describe('a plan', () => {
     );
     // Whatever a file can say of the gateway is told when it changes.
     const untold = new Set(['file', 'backends', 'disabled', 'limits', 'secrets', 'strategy']);
-    expect(Object.keys(before).filter((key) => !untold.has(key))).toHaveLength(10);
+    expect(Object.keys(before).filter((key) => !untold.has(key))).toHaveLength(11);
   });
 
   it('says so until the gateway has been restarted', async () => {
