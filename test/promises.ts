@@ -196,6 +196,9 @@ export const PROMISES = {
     'The command line lists, calls, gets and reads through the running gateway: progress and colours on a terminal only, interrupts cancel at the server, each way to fail has an exit code',
   'cli-arguments': 'key=value becomes what the schema of the tool wants, or is refused with all that is wrong before anything is sent',
   'cli-completion': 'Shells complete commands, options and names of servers, and never run what a name says',
+  metrics:
+    'What /metrics says is what happened: calls by outcome, errors by code, times, queues, sessions, states, restarts and reloads, under bounded labels',
+  'metrics-named': 'The dashboard and the alert rules name only metrics and labels that there are, and promtool accepts the rules',
   status: 'status shows every server with what it waits for, is asleep, held or failing for, also with a broken file (issue §2)',
   why: 'why tells the path of states with times, the last error, exit code, last stderr lines, next start and what to do (issue §2)',
   'operator-commands': 'drain, resume, stop, start and restart do what they say on a running gateway, and say what happened (issue §2)',

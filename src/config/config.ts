@@ -110,6 +110,8 @@ export interface Config {
   readonly healthDetails: 'auto' | 'full' | 'minimal';
   /** Serves HTTP+SSE of version 2024-11-05 at `/sse` and `/messages`. */
   readonly legacySse: boolean;
+  /** Counts what happens and shows it at `/metrics`. */
+  readonly metrics: boolean;
   /** Names of backends by the extension whose capability and methods go to them. */
   readonly passthroughExtensions: Readonly<Record<string, string>>;
   readonly limits: Limits;

@@ -53,6 +53,7 @@ const GATEWAY_OPTIONS = {
   instructions: 'instructions',
   healthDetails: 'health.details',
   legacySse: 'legacySse',
+  metrics: 'metrics',
   passthroughExtensions: 'passthroughExtensions',
 } as const satisfies Partial<Record<keyof Config, string>>;
 

@@ -18,6 +18,7 @@ type GatewayParts = Pick<
   | 'instructions'
   | 'healthDetails'
   | 'legacySse'
+  | 'metrics'
   | 'passthroughExtensions'
 >;
 
@@ -57,6 +58,7 @@ export async function gatewayParts(input: Input): Promise<GatewayParts> {
     instructions: shape.instructions ?? 'full',
     healthDetails: shape.health?.details ?? 'auto',
     legacySse: shape.legacySse ?? true,
+    metrics: shape.metrics ?? true,
     passthroughExtensions: shape.passthroughExtensions ?? {},
   };
 }

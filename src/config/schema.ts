@@ -185,6 +185,7 @@ const gateway = z.strictObject({
     .boolean()
     .optional()
     .meta({ description: 'Serve the transport of 2024-11-05 (HTTP+SSE) at /sse and /messages, for old clients.', default: true }),
+  metrics: z.boolean().optional().meta({ description: 'Count what happens, and show it to Prometheus at /metrics.', default: true }),
   passthroughExtensions: z
     .record(z.string().min(1), z.string())
     .optional()

@@ -4,6 +4,8 @@ export interface OpenApiOptions {
   readonly version: string;
   /** Whether there is HTTP+SSE, too. */
   readonly legacySse: boolean;
+  /** Whether there is `/metrics`. */
+  readonly metrics: boolean;
 }
 
 const STATES = [
@@ -20,7 +22,7 @@ const STATES = [
 type Node = Readonly<Record<string, unknown>>;
 
 /** Every HTTP route for clients and probes. OpenAPI 3.1.0; checked against the routes by test/http/openapi.test.ts. */
-export const openApi = ({ version, legacySse }: OpenApiOptions): Node => ({
+export const openApi = ({ version, legacySse, metrics }: OpenApiOptions): Node => ({
   openapi: '3.1.0',
   info: {
     title: 'onemcp',
@@ -46,6 +48,7 @@ export const openApi = ({ version, legacySse }: OpenApiOptions): Node => ({
         503: json('It may not.', ref('Ready')),
       }),
     },
+    ...(metrics && metricsPath()),
     '/openapi.json': {
       get: operation('describe', 'This document.', { 200: json('The document.', { type: 'object' }), 403: FORBIDDEN }),
     },
@@ -170,6 +173,12 @@ function legacyPaths(): Node {
       ),
     },
   };
+}
+
+/** Prometheus text format 0.0.4. */
+function metricsPath(): Node {
+  const text = { description: 'The metrics.', content: { 'text/plain': { schema: { type: 'string' } } } };
+  return { '/metrics': { get: operation('metrics', 'The figures of the gateway and its servers, for Prometheus.', { 200: text }) } };
 }
 
 function healthPath(): Node {

@@ -18,8 +18,9 @@ function appOf(legacySse: boolean) {
   const streams = createStreams({ keepAlive: 60_000, queueBytes: 1024 });
   const sessions = createSessions({ limits: context.limits, now: context.now, streams });
   const facts = { world: () => WORLD, health: () => health(WORLD, VITALS), details: 'auto' as const, explain: () => ({}) };
+  const metrics = { read: async () => ({ contentType: 'text/plain', text: '' }), keep: 0, now: () => 0 };
   const guard = createHostGuard({ trustedHosts: [], allowedOrigins: [] });
-  return createApp({ guard, mcp: { context, methods, sessions, streams, onBug }, legacySse, health: facts });
+  return createApp({ guard, mcp: { context, methods, sessions, streams, onBug }, legacySse, health: facts, ...(legacySse && { metrics }) });
 }
 
 /** `GET /health` and so on: what the application routes, but for what refuses. */
@@ -34,7 +35,7 @@ const described = (document: object): string[] =>
     .sort();
 
 describe.each([true, false])('the OpenAPI document (legacySse: %s)', (legacySse) => {
-  const document = openApi({ version: '1.2.3', legacySse });
+  const document = openApi({ version: '1.2.3', legacySse, metrics: legacySse });
 
   it(verifies('openapi', 'is one by the schema of OpenAPI 3.1'), async () => {
     const { valid, errors } = await new Validator().validate(structuredClone(document));
@@ -58,7 +59,7 @@ it.each([
   ['Ready', '/health/ready', {}],
   ['RpcError', '/mcp', { host: 'evil.example' }],
 ])('its schema %s holds for what %s answers (%o)', async (name, path, headers) => {
-  const { components } = openApi({ version: '1', legacySse: true }) as { components: object };
+  const { components } = openApi({ version: '1', legacySse: true, metrics: true }) as { components: object };
   const ajv = new Ajv.default({ strict: false, validateFormats: false });
   const validate = ajv.compile({ $ref: `#/components/schemas/${name}`, components });
   const answer = await appOf(true).request(`http://localhost${path}`, { headers: headers as Record<string, string> });
