@@ -41,6 +41,7 @@ const MAY_BE_ZERO: ReadonlySet<LimitName> = new Set<LimitName>([
   'restart.resetAfter',
   'ping.interval',
   'idleTimeout',
+  'drainDelay',
   'maxMemory',
   'maxQueue',
   'queueTimeout',
