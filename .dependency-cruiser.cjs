@@ -57,6 +57,7 @@ module.exports = {
         'config/',
         'io/(secrets|sources)/',
         'io/control(Socket|Client).ts$',
+        'io/systemd.ts$',
         'http/controlOps.ts$',
         'observe/(log|table|status|why).ts$',
       ],
