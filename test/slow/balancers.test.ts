@@ -53,7 +53,7 @@ async function balance(kind: 'nginx' | 'haproxy', program: string, gateways: rea
     `${kind} answers`,
     async () => {
       if (child.exitCode !== null) throw new Error(`${kind} ended: ${log}`);
-      return (await fetch(`${url}/mcp`).catch(() => undefined))?.status === 406;
+      return (await fetch(`${url}/mcp`).catch(() => undefined))?.status === 400;
     },
     10_000,
   );
