@@ -56,7 +56,7 @@ module.exports = {
         'gateway.ts$',
         'config/',
         'io/(secrets|sources)/',
-        'io/(control(Socket|Client)|mcpClient).ts$',
+        'io/(control(Socket|Client)|mcpClient|systemd).ts$',
         'http/controlOps.ts$',
         'mcp/metaKeys.ts$',
         'observe/(escape|log|table|text|status|why).ts$',

@@ -128,7 +128,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     ports,
     clientInfo: serverInfo,
-    settle: (signal) => context.traffic.settled(signal),
+    async settle(signal) {
+      if (limits.drainDelay > 0) await sleep(limits.drainDelay, undefined, { signal });
+      await context.traffic.settled(signal);
+    },
     declare: (spec, instance) => context.connections.declare(spec, instance),
     memory: catalogs,
     isHeld: (name) => context.subscriptions.isHeld(name),

@@ -25,6 +25,7 @@ export const LIMITS = {
   humanTotalTimeout: { default: 1_800_000, unit: 'ms', help: 'Longest time by which answers of people may extend requestTotalTimeout of one request.' },
   listTimeout: { default: 15_000, unit: 'ms', help: 'One page of a list of a backend.' },
   drainTimeout: { default: 10_000, unit: 'ms', help: 'How long calls in flight may finish after SIGTERM.' },
+  drainDelay: { default: 0, unit: 'ms', help: 'How long after SIGTERM the gateway answers even when nothing is in flight, so that load balancers see that it is not ready; part of drainTimeout.' },
   shutdownTimeout: { default: 15_000, unit: 'ms', help: 'Longest duration of the whole shutdown.' },
   startsAtOnce: { default: 8, unit: 'count', help: 'Backends that may be launching at the same time.' },
   startSlot: { default: 3_000, unit: 'ms', help: 'How long a launching backend counts against startsAtOnce; a slower one no longer holds others up.' },

@@ -174,6 +174,14 @@ export const PROMISES = {
   'secrets-never-printed': 'No log shows a secret, however it is encoded or split over lines',
   'log-never-blocks': 'A log pipe that is stalled or closed costs lines, never the gateway (R18)',
   drain: 'A shutdown lets calls finish up to drainTimeout and is over within shutdownTimeout; a second signal stops at once (R8)',
+  'drain-sessions':
+    'While draining nothing new is begun: clients are sent elsewhere at once by 404, or 503 for a new session, each with the end of the connection',
+  image: "The image's files serve from a read-only tree, without rights, and end cleanly (enterprise guide)",
+  compose: 'The compose files start what they name in the order of their health (enterprise guide)',
+  kubernetes: 'The manifests agree with each other, with the configuration and with the program (enterprise guide)',
+  probes: 'Probes are always let in, whatever their Host header and however often (enterprise guide)',
+  handover: 'A gateway that is ended under load behind a balancer costs no call of a client that follows the protocol (enterprise guide)',
+  systemd: 'systemd is told when the gateway is ready, reloads, lives and stops (issue §3)',
   'stop-order': 'Backends stop in reverse start order (R8)',
   'port-in-use': 'A port in use is one sentence and exit code 1 (R18)',
   'flood-budget':

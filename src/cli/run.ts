@@ -2,6 +2,7 @@ import type { Config } from '../config/config.ts';
 import { OnemcpError } from '../errors.ts';
 import { createGateway, createInspection, createRedactor, type Gateway } from '../gateway.ts';
 import { controlPaths } from '../io/controlSocket.ts';
+import type { ServiceManager } from '../io/systemd.ts';
 import { createLogger, type LogFormat, type Logger, type LogLevel } from '../observe/log.ts';
 import { worldTable } from '../observe/table.ts';
 import { type ConfigFlags, configSource, explained } from './config.ts';
@@ -55,9 +56,12 @@ interface Serving {
 async function serve({ gateway, config, flags, ports, logger, inspectionPath }: Serving): Promise<number> {
   const { log } = logger;
   const stopped = stopOnSignal(gateway, ports, logger);
+  const manager = await serviceManager(gateway, ports, logger);
+  const ready = () => manager?.ready(`serving ${gateway.world().backends.size} servers`);
   ports.onHangup(() => {
     log('info', 'gateway.signal', { message: 'SIGHUP: reading the configuration again' });
-    void gateway.reload?.();
+    manager?.reloading();
+    void gateway.reload?.().finally(ready);
   });
   if (isSole(flags)) gateway.start();
   else {
@@ -66,13 +70,23 @@ async function serve({ gateway, config, flags, ports, logger, inspectionPath }: 
     if (inspectionPath) log('info', 'gateway.inspect', { message: `inspect the machines at ${url}${inspectionPath}` });
   }
   if (flags.control !== false) await openControl(gateway, config, ports, logger);
+  ready();
   if (config.insecureNoAuth) log('warn', 'gateway.insecure', { message: `no authentication, although listening on ${config.host}` });
   printTable(gateway, config, logger);
   const gone = flags.stdio ? gateway.serveStdio({ input: ports.stdin, output: ports.stdout }) : new Promise<never>(() => {});
   await Promise.race([gone, stopped]);
+  manager?.stopping();
   await gateway.close();
   log('info', 'gateway.stopped', { message: 'stopped' });
+  await manager?.close();
   return EXIT.ok;
+}
+
+/** systemd, where it has started us and wants to know how we are. */
+async function serviceManager({ fetch }: Gateway, { env }: ProcessPorts, { log }: Logger): Promise<ServiceManager | undefined> {
+  if (!env.NOTIFY_SOCKET) return undefined;
+  const { createServiceManager } = await import('../io/systemd.ts');
+  return createServiceManager({ env, isAlive: async () => (await fetch(new Request('http://localhost/health/live'))).ok, log });
 }
 
 /** Without it the gateway serves as well: it only cannot be operated. */

@@ -42,6 +42,7 @@ const MAY_BE_ZERO: ReadonlySet<LimitName> = new Set<LimitName>([
   'metricsCache',
   'ping.interval',
   'idleTimeout',
+  'drainDelay',
   'maxMemory',
   'maxQueue',
   'queueTimeout',

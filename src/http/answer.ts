@@ -6,9 +6,16 @@ import { type Outlet, webOutlet } from './outlet.ts';
 
 /** An HTTP answer that carries only an error: its status by the table of errors.ts, a JSON-RPC error as the body. */
 export function answerError(outlet: Outlet, error: OnemcpError, id: RequestId | null = null): void {
-  const { httpStatus, data } = error;
+  const { code, httpStatus, data } = error;
   const retry = { 'retry-after': String(Math.ceil((data?.retryAfterMs ?? 5000) / 1000)) };
-  outlet.whole(httpStatus, { ...JSON_HEADERS, ...((httpStatus === 503 || httpStatus === 429) && retry) }, errorText(id, error));
+  const isLeaving = code === 'draining' || data?.reason === 'draining';
+  const headers = {
+    ...JSON_HEADERS,
+    ...((httpStatus === 503 || httpStatus === 429) && retry),
+    // A kept connection would lead the client here again: the next one a balancer may give to somebody else.
+    ...(isLeaving && { connection: 'close' }),
+  };
+  outlet.whole(httpStatus, headers, errorText(id, error));
 }
 
 /** The same as a `Response`. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Hono } from 'hono';
 import { OnemcpError } from '../errors.ts';
-import { type BatchAnswers, batchFlaw, takeBatch } from '../mcp/batch.ts';
+import { type BatchAnswers, batchFlaw, isRequest, takeBatch } from '../mcp/batch.ts';
 import { parseMessage } from '../mcp/message.ts';
 import type { Context, Method } from '../mcp/method.ts';
 import { CLIENT_VERSIONS } from '../mcp/methods/initialize.ts';
@@ -79,6 +79,7 @@ function receive(message: JsonRpcMessage, request: Post, outlet: Outlet, options
     else session.notification(message);
     return outlet.whole(202, {}, null);
   }
+  if (method !== 'ping' && isLeaving(options.context)) return answerError(outlet, leaving(), id);
   const limit = options.context.limits['session.maxInFlight'];
   if (session.inFlight >= limit) return answerError(outlet, tooManyInFlight(limit), id);
   const { send, answer } = exchangeFor(entry, request, outlet, options);
@@ -90,6 +91,7 @@ function receiveBatch(elements: readonly unknown[], request: Post, outlet: Outle
   if (entry instanceof OnemcpError) return answerError(outlet, entry);
   const flaw = batchFlaw(elements, entry.session, options.context.limits['session.maxInFlight']);
   if (flaw) return answerError(outlet, flaw);
+  if (isLeaving(options.context) && elements.some(isRequest)) return answerError(outlet, leaving());
   const begin = (responses: number): BatchAnswers => {
     if (responses > 0) return exchangeFor(entry, request, outlet, options, responses);
     outlet.whole(202, {}, null);
@@ -134,6 +136,22 @@ function headerFlaw(request: Post, maxBytes: number): OnemcpError | undefined {
 /** 400, because 404 would tell the client that the session is over. */
 const unknownEvent = (id: string) =>
   new OnemcpError('invalid_request', `Last-Event-ID "${id.slice(0, 60)}" is unknown in this session, or what came after it was dropped`);
+
+/** What is in flight may finish, and its client may be asked and may answer, but nothing new is begun. */
+function isLeaving({ world }: Context): boolean {
+  const { phase } = world();
+  return phase !== 'running' && phase !== 'booting';
+}
+
+/**
+ * 404: the client begins a new session at once, which a balancer leads to another gateway. After 503 it would come back here.
+ * MCP basic/transports §Session Management.
+ */
+const leaving = () =>
+  new OnemcpError('unknown_session', 'the session is over, because the gateway is shutting down; begin a new one with initialize', {
+    reason: 'draining',
+    retryable: true,
+  });
 
 const tooManyInFlight = (limit: number) =>
   new OnemcpError('busy', `this session has ${limit} requests in flight, which is the limit; wait for one to be answered`, {

@@ -47,7 +47,11 @@ export function takeBatch(
   }
 }
 
-const isRequest = ({ id, method }: JsonRpcMessage): boolean => id !== undefined && method !== undefined;
+/** Whether an element of a batch wants an answer. */
+export const isRequest = (element: unknown): boolean => {
+  const { id, method } = (element ?? {}) as JsonRpcMessage;
+  return id !== undefined && method !== undefined;
+};
 
 /** A message, or the error that answers what is none. */
 function partOf(element: unknown): JsonRpcMessage | string {
