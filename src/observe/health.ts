@@ -142,7 +142,7 @@ export function healthLevel({ phase, backends }: World): HealthLevel {
 }
 
 /** It serves, or will as soon as somebody asks it. */
-const isUsable = ({ state, asleep, held }: BackendView): boolean => (state === 'connected' || asleep) && !held;
+export const isUsable = ({ state, asleep, held }: BackendView): boolean => (state === 'connected' || asleep) && !held;
 
 /** Ready: configuration loaded, listening, not draining. */
 export const isReady = ({ phase, config }: World): boolean => config.loaded && phase === 'running';
