@@ -50,6 +50,8 @@ export interface Reading extends Subject {
   readonly signal: Bad | Good | undefined;
 }
 
+/** Names in one sentence. */
+const MOST_NAMES = 5;
 const GOOD: Good = { bad: false };
 
 /** How every subject is, by a key of its own. */
@@ -133,7 +135,8 @@ function configSignal({ config: { lastError, revision } }: World): Bad | Good {
 function levelSignals(signals: ReadonlyMap<BackendView, Reading['signal']>): readonly [Reading['signal'], Reading['signal']] {
   const views = [...signals.keys()];
   const down = views.filter((view) => !isUsable(view) && signals.get(view) !== undefined);
-  const names = down.map(({ name }) => titleOf(name)).join(', ');
+  const named = down.slice(0, MOST_NAMES).map(({ name }) => titleOf(name));
+  const names = [named.join(', '), ...(down.length > MOST_NAMES ? [`and ${down.length - MOST_NAMES} more`] : [])].join(' ');
   const all = down.length > 0 && down.length === views.length;
   const told = down.every((view) => signals.get(view)?.bad);
   const unhealthy = all || down.some(({ critical }) => critical);

@@ -60,6 +60,7 @@ it('a rejected configuration is told once, to those who want to know, and a rece
       ],
       after: '200ms',
       recoverAfter: '200ms',
+      timeout: '60s',
       flushTimeout: '300ms',
     },
   };

@@ -169,6 +169,14 @@ describe('the gateway', () => {
     expect(notices[1]?.alert.summary).toBe('The gateway is degraded: "db" is not usable. More: onemcp status');
   });
 
+  it('names only some of many', async () => {
+    const names = Array.from({ length: 9 }, (_, index) => `s${index}`);
+    const { show, pass, notices } = watched(...names.map((name) => viewOf(name)), other);
+    show(...names.map((name) => down(name)), other);
+    await pass(10_000);
+    expect(notices.at(-1)?.alert.summary).toContain('"s0", "s1", "s2", "s3", "s4" and 4 more are not usable');
+  });
+
   it('is unhealthy when all are down, and told of as such also when it was degraded before', async () => {
     const { show, pass, told, notices } = watched(viewOf('db'), other);
     show(down('db'), other);
