@@ -54,6 +54,7 @@ module.exports = {
       'cli',
       [
         'gateway.ts$',
+        'alerts.ts$',
         'config/',
         'io/(secrets|sources)/',
         'io/(control(Socket|Client)|mcpClient|systemd).ts$',

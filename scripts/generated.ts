@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { jsonSchema } from '../src/config/schema.ts';
 import { LIMITS } from '../src/limits.ts';
+import { alertMachine } from '../src/machines/alert.ts';
 import { backendMachine } from '../src/machines/backend.ts';
 import { configMachine } from '../src/machines/config.ts';
 import { rootMachine } from '../src/machines/root.ts';
@@ -25,6 +26,7 @@ export const generated: readonly Generated[] = [
         backend: chart(mermaid(backendMachine)),
         root: chart(mermaid(rootMachine)),
         config: chart(mermaid(configMachine)),
+        alert: chart(mermaid(alertMachine)),
       }),
   },
   { file: 'README.md', content: () => withSections('README.md', { limits: limitsTable(), metrics: metricsTable() }) },

@@ -5,6 +5,7 @@ import type { ControlOps, OperationResult } from './http/controlOps.ts';
 import type { Limits } from './limits.ts';
 import { type Asked, type Outcome, outcomeOf, tooLong, underWay } from './observe/outcome.ts';
 import { type StatusFacts, serverStatus, statusOf } from './observe/status.ts';
+import { span } from './observe/text.ts';
 import { whyOf } from './observe/why.ts';
 import type { WorldSource } from './observe/world.ts';
 import type { BackendView, Operation } from './world.ts';
@@ -16,13 +17,26 @@ export interface ControlOptions extends WorldSource, Pick<ControlOps, 'reload' |
   readonly spec: (name: string) => BackendSpec | undefined;
   readonly limits: Limits;
   readonly redact: (text: string) => string;
+  /** See `Alerts.mute`. */
+  readonly muteAlerts?: ((name: string, ms: number | undefined) => boolean) | undefined;
 }
 
 /** Beyond what the World says of its progress. */
 const SLACK = 5_000;
 
 /** What operators can ask, over a running system. Whatever leaves it is redacted. */
-export function createControl({ world, onChange, operate, facts, spec, limits, redact, reload, plan }: ControlOptions): ControlOps {
+export function createControl({
+  world,
+  onChange,
+  operate,
+  facts,
+  spec,
+  limits,
+  redact,
+  reload,
+  plan,
+  muteAlerts,
+}: ControlOptions): ControlOps {
   const clean = <T>(value: T): T => mapped(value, redact) as T;
 
   const unknown = (name: string): OnemcpError => {
@@ -86,6 +100,18 @@ export function createControl({ world, onChange, operate, facts, spec, limits, r
     },
     reload: reload && (async () => clean(await reload())),
     plan: plan && (async (file) => clean(await plan(file))),
+    muteAlerts:
+      muteAlerts &&
+      ((name, ms) => {
+        if (!muteAlerts(name, ms)) throw unknown(name);
+        const what = JSON.stringify(name);
+        return {
+          message:
+            ms === undefined
+              ? `alerts about ${what} are sent again`
+              : `no alerts about ${what} for ${span(ms)}, or until: onemcp alert unmute ${name}`,
+        };
+      }),
   };
 }
 

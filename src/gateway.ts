@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSystem } from './actors/system.ts';
+import { createAlerting } from './alerts.ts';
 import type { BackendSpec, Config, ConfigSource, Planned, Reloaded } from './config/config.ts';
 import { createControl } from './control.ts';
 import { createApp } from './http/app.ts';
@@ -228,6 +229,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     redact,
     reload: reloader?.reload,
     plan: reloader?.plan,
+    muteAlerts: config.webhooks && ((name, ms) => alerting?.mute(name, ms) ?? false),
   });
   narration.add(narrateHidden(world$, { view: context.view, redact }, log));
   const remembering =
@@ -254,6 +256,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   let server: HttpServer | undefined;
   let controlServer: ControlServer | undefined;
   let closing: Promise<void> | undefined;
+  const problems = () => remembering?.problems() ?? [];
+  const alerting = createAlerting(config, { world$, log, redact, version, url: () => server?.url, problems });
 
   let ran = false;
   const run = () => {
@@ -264,8 +268,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
   const shutDown = async () => {
     reloader?.close();
+    const told = alerting?.close();
     const saved = remembering?.close().then(() => catalogs?.close());
     await system.drain();
+    await told;
     await Promise.race([saved, sleep(SAVE_GRACE, undefined, { ref: false })]);
     sessions.closeAll();
     streams.endAll();

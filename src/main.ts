@@ -3,6 +3,7 @@ import module from 'node:module';
 import { tmpdir } from 'node:os';
 import { isatty } from 'node:tty';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { AlertTestFlags, MuteFlags } from './cli/alert.ts';
 import { clientCommands } from './cli/client/commands.ts';
 import type { ControlFlags } from './cli/control.ts';
 import type { OperateFlags } from './cli/operate.ts';
@@ -53,6 +54,11 @@ function portNumber(text: string): number {
   return port;
 }
 
+function ordinal(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('It is a whole number from 1.');
+  return Number(text);
+}
+
 /** Beyond it a Node.js timer fires at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
@@ -100,9 +106,22 @@ program
     await finish(() => check(file, ports));
   });
 
+const alert = program.command('alert').description('look after the webhooks that are told of critical events');
+
+alert
+  .command('test')
+  .description('send a test alert to the webhooks of a configuration; no gateway has to run')
+  .argument('[file]', 'configuration file', './mcp.json')
+  .option('--target <number>', 'only this one of the webhooks, counted from 1', ordinal)
+  .addHelpText('after', '\nExample:\n  onemcp alert test mcp.json --target 1\n')
+  .action(async (file: string, flags: AlertTestFlags) => {
+    const { alertTest } = await import('./cli/alert.ts');
+    await finish(() => alertTest(file, flags, ports));
+  });
+
 /** A command for a gateway that runs already: it is found by the configuration that it serves. */
-const operator = (nameAndArguments: string, description: string, example: string) =>
-  program
+const operator = (nameAndArguments: string, description: string, example: string, parent = program) =>
+  parent
     .command(nameAndArguments)
     .description(description)
     .argument('[file]', 'configuration file of the gateway', './mcp.json')
@@ -139,6 +158,20 @@ for (const [op, description] of Object.entries(OPERATIONS) as [keyof typeof OPER
   command.action(async (name: string, file: string, flags: OperateFlags) => {
     const { operate } = await import('./cli/operate.ts');
     await finish(() => operate(op, name, { file, flags, ports }));
+  });
+}
+
+const MUTES = {
+  mute: 'send no alerts about a server, the "configuration" or the "gateway" for a while',
+  unmute: 'send alerts about it again',
+} as const;
+
+for (const [op, description] of Object.entries(MUTES) as [keyof typeof MUTES, string][]) {
+  const command = operator(`${op} <name>`, description, `alert ${op} github${op === 'mute' ? ' --for 1h' : ''}`, alert);
+  if (op === 'mute') command.option('--for <duration>', 'for how long (default: 1h)', duration);
+  command.action(async (name: string, file: string, flags: MuteFlags) => {
+    const { alertMute } = await import('./cli/alert.ts');
+    await finish(() => alertMute(op, name, { file, flags, ports }));
   });
 }
 

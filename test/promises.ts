@@ -190,6 +190,13 @@ export const PROMISES = {
   'dead-found': 'A frozen process, and a connection that is only half open, are found by pings and replaced (R19)',
   'not-sent': 'An error says so when certainly nothing of its request has reached the backend, and only then (semantics §9.63)',
   'deaf-found': 'A backend that does not read what is sent to it is killed and restarted (R10)',
+  'alert-once': 'What goes wrong and stays so is told once, and its end once; what passes by itself is not told',
+  'alert-flapping': 'What goes up and down is told as flapping, once, and then not until it was calm',
+  'alert-muted': 'While an operator mutes a subject nothing is told of it; what is open afterwards is',
+  'alert-signed': 'An alert is signed with its time (HMAC-SHA256), and has the same id however often it is sent',
+  'alert-delivered': 'An alert is sent again after 5xx, 429 and lost connections, one after the other, and never in the way of anything',
+  'alert-bounded': 'Alerts that wait for a receiver are bounded, and what is dropped is counted and logged',
+  'alert-test': 'onemcp alert test sends to every webhook of a configuration without a gateway, and says what became of each',
   'fair-queue':
     'Requests in flight and waiting are bounded for each backend, clients take turns, and who is refused is told by what and when to come again',
   'safe-retry':

@@ -83,6 +83,28 @@ export interface RemoteBackendSpec extends BackendBase {
 
 export type BackendSpec = StdioBackendSpec | RemoteBackendSpec;
 
+/** What an alert can be about. */
+export type AlertType =
+  | 'backend_failed'
+  | 'crash_loop'
+  | 'needs_authorization'
+  | 'config_rejected'
+  | 'gateway_degraded'
+  | 'gateway_unhealthy'
+  | 'flapping';
+
+/** Where alerts are sent. */
+export interface WebhookSpec {
+  /** An address is often all that a sender has to know. */
+  readonly url: Secret;
+  readonly format: 'json' | 'slack';
+  /** Key of the signature; undefined: nothing is signed. */
+  readonly secret: Secret | undefined;
+  /** Undefined: all that do not only repeat others. */
+  readonly types: readonly AlertType[] | undefined;
+  readonly headers: Readonly<Record<string, MaybeSecret>>;
+}
+
 export interface Config {
   /** Absolute path, or a label such as `<memory>`. */
   readonly file: string;
@@ -114,6 +136,8 @@ export interface Config {
   readonly metrics: boolean;
   /** Names of backends by the extension whose capability and methods go to them. */
   readonly passthroughExtensions: Readonly<Record<string, string>>;
+  /** Who is told of critical events; undefined: nobody. */
+  readonly webhooks?: readonly WebhookSpec[] | undefined;
   readonly limits: Limits;
   /** Values that must never be printed: resolved secrets. */
   readonly secrets: readonly string[];

@@ -55,6 +55,7 @@ const GATEWAY_OPTIONS = {
   legacySse: 'legacySse',
   metrics: 'metrics',
   passthroughExtensions: 'passthroughExtensions',
+  webhooks: 'alerts.webhooks',
 } as const satisfies Partial<Record<keyof Config, string>>;
 
 /** Limits that are no more than defaults of an option of servers: they take effect through those. */

@@ -1,5 +1,6 @@
 /** Text → `Config` or every issue of it, in the order of the text. The one way in, for `run`, `check` and reload alike. */
 import { dirname, resolve } from 'node:path';
+import { webhooksOf } from './alerts.ts';
 import { backendOf } from './backend.ts';
 import type { BackendSpec, Config, Issue, Loaded, Overrides, Sources } from './config.ts';
 import { checkDependencies } from './dependencies.ts';
@@ -58,6 +59,7 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
   const backends = await backendsOf(entries, { problems, warnings, fillings, limits, folder });
   checkDependencies(entries, { problems, warnings });
   const gateway = await gatewayParts({ shape: shape.gateway ?? {}, overrides, fillings, problems, warnings, elsewhere });
+  const webhooks = await webhooksOf(shape.gateway ?? {}, { fillings, problems });
   const disabled = entries.filter((entry) => entry.shape.disabled).map(({ name }) => name);
   for (const [extension, server] of Object.entries(gateway.passthroughExtensions)) {
     if (entries.some(({ name }) => name === server)) continue;
@@ -72,6 +74,7 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
     backends,
     disabled,
     ...gateway,
+    ...(webhooks && { webhooks }),
     stateDir: isLabel ? undefined : stateDirOf({ written: shape.gateway?.stateDir, folder, env: options.env }),
     limits,
     secrets: hiddenList(fillings.secrets()),

@@ -30,7 +30,7 @@ function typeOf(written: Entry['shape']['type']): RemoteBackendSpec['type'] {
 }
 
 /** Says nothing of the URL beyond its scheme: it may hold a token. */
-function urlComplaint(text: string): string | undefined {
+export function urlComplaint(text: string): string | undefined {
   if (!URL.canParse(text)) return 'this is not a URL; write http://… or https://…';
   const { protocol, username, password } = new URL(text);
   if (protocol !== 'http:' && protocol !== 'https:') return `scheme "${protocol}" is not supported; write http://… or https://…`;
@@ -38,7 +38,12 @@ function urlComplaint(text: string): string | undefined {
   return undefined;
 }
 
-async function headersOf(written: Readonly<Record<string, string>>, path: Path, desk: Desk): Promise<Record<string, MaybeSecret>> {
+/** HTTP headers with their templates filled; what is wrong with them is noted. */
+export async function headersOf(
+  written: Readonly<Record<string, string>>,
+  path: Path,
+  desk: Pick<Desk, 'fillings' | 'problems'>,
+): Promise<Record<string, MaybeSecret>> {
   const headers: Record<string, MaybeSecret> = {};
   const seen = new Set<string>();
   const filled = await Promise.all(

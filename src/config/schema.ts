@@ -1,6 +1,7 @@
 /** The shape of the file. Also the source of `config.schema.json`, so every key has a description. */
 import { z } from 'zod';
 import { LIMITS, type LimitName } from '../limits.ts';
+import type { AlertType } from './config.ts';
 import { HOST, ORIGIN } from './hosts.ts';
 import { complaint, DURATION, found, kindOf, SIZE, smallest } from './units.ts';
 
@@ -47,9 +48,12 @@ function limit(name: LimitName) {
   return shape.refine((written) => complaint(written, name) === undefined, { error }).optional();
 }
 
-/** The table of limits as nested objects: `restart.initial` is `{ restart: { initial } }`. */
-function limits(): Record<string, z.ZodType> {
-  const groups: Record<string, Record<string, z.ZodType>> = {};
+/**
+ * The table of limits as nested objects: `restart.initial` is `{ restart: { initial } }`.
+ * @param others options that are no limits, by the object they stand in
+ */
+function limits(others: Readonly<Record<string, Record<string, z.ZodType>>> = {}): Record<string, z.ZodType> {
+  const groups: Record<string, Record<string, z.ZodType>> = { ...others };
   const flat: Record<string, z.ZodType> = {};
   for (const name of Object.keys(LIMITS) as LimitName[]) {
     const [group, key] = name.split('.') as [string, string?];
@@ -135,6 +139,35 @@ const port = z
   .min(0, { error: portError, abort: true })
   .max(65_535, { error: portError });
 
+const ALERT_TYPES = [
+  'backend_failed',
+  'crash_loop',
+  'needs_authorization',
+  'config_rejected',
+  'gateway_degraded',
+  'gateway_unhealthy',
+  'flapping',
+] as const satisfies readonly AlertType[];
+
+const webhook = z
+  .strictObject({
+    url: text('write http://… or https://…').describe('Address that alerts are sent to by POST.'),
+    format: z.enum(['json', 'slack']).optional().meta({
+      description: 'Body of an alert. json: the whole document; slack: a text, for Slack and what understands its webhooks.',
+      default: 'json',
+    }),
+    secret: text('leave the key out to sign nothing').optional().describe('Key of the signature in the header Onemcp-Signature.'),
+    types: z
+      .array(z.enum(ALERT_TYPES))
+      .min(1, { error: 'the list is empty; leave the key out for all types' })
+      .optional()
+      .describe('Which alerts it gets; their recoveries come along. Default: all that do not only repeat another one.'),
+    headers: strings.optional().describe('HTTP headers sent along.'),
+  })
+  .describe('One receiver of alerts.');
+
+const webhooks = z.array(webhook).optional().describe('Who is told when something critical happens, and when it is over.');
+
 const stateDirError = ({ input }: Failure) => `expected the path of a folder, or false to keep nothing, found ${found(input)}`;
 
 const gateway = z.strictObject({
@@ -192,7 +225,7 @@ const gateway = z.strictObject({
     .describe(
       'Extensions of the protocol that onemcp does not know, each with the name of the one server it goes to: both sides are told of the capability, and requests of clients whose method begins with the name of the extension and a slash are relayed.',
     ),
-  ...limits(),
+  ...limits({ alerts: { webhooks } }),
 });
 
 /** The whole file. */
@@ -211,6 +244,7 @@ export const fileSchema = z.strictObject({
 
 export type FileShape = z.infer<typeof fileSchema>;
 export type ServerShape = z.infer<typeof serverSchema>;
+export type WebhookShape = z.infer<typeof webhook>;
 export type GatewayShape = z.infer<typeof gateway>;
 
 /** The JSON schema of the file, for editors. */

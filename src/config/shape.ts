@@ -61,6 +61,7 @@ function keysAt(schema: unknown, path: Path): string[] {
   if (schema instanceof z.ZodOptional) return keysAt(schema.unwrap(), path);
   const [segment, ...rest] = path;
   if (schema instanceof z.ZodRecord) return keysAt(schema.valueType, rest);
+  if (schema instanceof z.ZodArray) return keysAt(schema.element, rest);
   if (!(schema instanceof z.ZodObject)) return [];
   return segment === undefined ? Object.keys(schema.shape) : keysAt(schema.shape[segment], rest);
 }

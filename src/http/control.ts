@@ -32,9 +32,14 @@ export function controlRoutes(ops: ControlOps, mcp?: McpOptions): Hono {
         throw new OnemcpError('invalid_request', `nothing is called "${op.slice(0, 40)}"; there are ${[...OPERATIONS].join(', ')}`);
       const { holdMs, wait = true } = await bodyOf(c.req.raw);
       if (typeof wait !== 'boolean') throw new OnemcpError('invalid_request', '"wait" has to be true or false');
-      const operation: Operation = op === 'drain' ? { op, name, holdMs: holdOf(holdMs) } : { op: op as 'start', name };
+      const operation: Operation = op === 'drain' ? { op, name, holdMs: durationOf('holdMs', holdMs) } : { op: op as 'start', name };
       return c.json(await ops.operate(operation, { wait, signal: c.req.raw.signal }));
     })
+    .post('/alerts/:name/mute', async (c) => {
+      const { ms } = await bodyOf(c.req.raw);
+      return c.json((ops.muteAlerts ?? noWebhooks)(c.req.param('name'), durationOf('ms', ms ?? 0)));
+    })
+    .post('/alerts/:name/unmute', (c) => c.json((ops.muteAlerts ?? noWebhooks)(c.req.param('name'), undefined)))
     .post('/reload', async () => reloadAnswer(await (ops.reload ?? missing)()))
     .post('/plan', async (c) => {
       const { file } = await bodyOf(c.req.raw);
@@ -55,6 +60,10 @@ const noClients = () => {
 
 const missing = () => {
   throw new OnemcpError('invalid_request', 'this gateway does not read its configuration again');
+};
+
+const noWebhooks = () => {
+  throw new OnemcpError('invalid_request', 'this gateway sends no alerts: its configuration names no webhooks');
 };
 
 function reloadAnswer(result: Reloaded): Response {
@@ -82,10 +91,10 @@ async function bodyOf(request: Request): Promise<Readonly<Record<string, unknown
   return value as Record<string, unknown>;
 }
 
-function holdOf(holdMs: unknown): number | undefined {
-  if (holdMs === undefined) return undefined;
-  if (typeof holdMs === 'number' && Number.isInteger(holdMs) && holdMs > 0 && holdMs <= LONGEST_HOLD) return holdMs;
-  throw new OnemcpError('invalid_request', `"holdMs" has to be a whole number of milliseconds from 1 to ${LONGEST_HOLD}`);
+function durationOf(key: string, ms: unknown): number | undefined {
+  if (ms === undefined) return undefined;
+  if (typeof ms === 'number' && Number.isInteger(ms) && ms > 0 && ms <= LONGEST_HOLD) return ms;
+  throw new OnemcpError('invalid_request', `"${key}" has to be a whole number of milliseconds from 1 to ${LONGEST_HOLD}`);
 }
 
 /**

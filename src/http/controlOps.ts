@@ -24,6 +24,11 @@ export interface ControlOps {
   readonly operate: (operation: Operation, options: { readonly wait: boolean; readonly signal: AbortSignal }) => Promise<OperationResult>;
   /** Reads the configuration again and applies it; nothing changes if there is anything wrong with it. */
   readonly reload?: (() => Promise<Reloaded>) | undefined;
+  /**
+   * Sends no alerts about a server, the `gateway` or the `configuration` for `ms`; does again when that is undefined. Missing
+   * without webhooks. @throws OnemcpError `unknown_server`
+   */
+  readonly muteAlerts?: ((name: string, ms: number | undefined) => { readonly message: string }) | undefined;
   /** What a reload would do; of another file than the one that is served, if one is named. */
   readonly plan?: ((file: string | undefined) => Promise<Reloaded>) | undefined;
 }

@@ -157,7 +157,7 @@ export function statusFailure(target: HttpTarget, status: number, headers: HttpH
 export const isHtml = (headers: HttpHeaders): boolean => String(headers['content-type'] ?? '').startsWith('text/html');
 
 /** Seconds or a date, RFC 9110 §10.2.3; capped, so that no server can switch itself off for a day. */
-function retryAfterMs(value: string | string[] | undefined): number | undefined {
+export function retryAfterMs(value: string | string[] | undefined): number | undefined {
   const text = String(value ?? '').trim();
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), RETRY_AFTER_CAP_MS);
