@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { isatty } from 'node:tty';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ControlFlags } from './cli/control.ts';
+import type { ExplainFlags } from './cli/explain.ts';
+import { asOurRun, type OneMcpFlags, withCommand } from './cli/oneMcp.ts';
 import type { OperateFlags } from './cli/operate.ts';
 import type { PlanFlags } from './cli/plan.ts';
 import type { ProcessPorts } from './cli/process.ts';
@@ -62,6 +64,9 @@ function duration(text: string): number {
   throw new InvalidArgumentError('A duration is a number with a unit, such as 500ms, 30s or 5m; at most 596h.');
 }
 
+/** The configuration that is meant where no file is named. */
+const FILE = process.env.ONEMCP_CONFIG || process.env.ONE_MCP_CONFIG || './mcp.json';
+
 const program = new Command('onemcp')
   .description('One supervised MCP endpoint in front of all your MCP servers.')
   .version(VERSION)
@@ -72,18 +77,27 @@ const program = new Command('onemcp')
 
 program
   .command('run')
+  .alias('serve')
   .description('start the servers of a configuration and serve them as one')
-  .argument('[file]', 'configuration file', './mcp.json')
-  .option('--port <number>', 'port to listen on (0: any free one)', portNumber)
-  .option('--host <address>', 'address to listen on')
+  .argument('[file]', 'configuration file', FILE)
+  .option('-P, --port <number>', 'port to listen on (0: any free one)', portNumber)
+  .option('-H, --host <address>', 'address to listen on')
   .option('--insecure-no-auth', 'allow an address that is not loopback, although there is no authentication')
   .option('--stdio', 'serve one client on stdin and stdout instead of a port')
   .option('--no-control', 'open no control socket: the commands that look at or operate the gateway do not find it')
   .option('--inspect [mode]', 'show every machine live at /inspect; "stately" bridges to the hosted Stately inspector')
-  .addOption(new Option('--log-format <format>', 'how logs are written to stderr').choices(['pretty', 'json']).default('pretty'))
-  .addOption(new Option('--log-level <level>', 'the least that is logged').choices(['error', 'warn', 'info', 'debug']).default('info'))
+  // Without defaults: those are below the environment and the file.
+  .addOption(new Option('--log-format <format>', 'how logs are written to stderr (default: "pretty")').choices(['pretty', 'json']))
+  .addOption(new Option('--log-level <level>', 'the least that is logged (default: "info")').choices(['error', 'warn', 'info', 'debug']))
+  // Known from 1MCP.
+  .addOption(new Option('-c, --config <file>').hideHelp())
+  .addOption(new Option('-t, --transport <type>').choices(['stdio', 'http', 'sse']).hideHelp())
+  .addOption(new Option('--enable-async-loading [value]').hideHelp())
   .addHelpText('after', '\nExample:\n  onemcp run mcp.json --port 3050\n')
-  .action(async (file: string, flags: RunFlags, command: Command) => {
+  .action(async (_: string, given: RunFlags & OneMcpFlags, command: Command) => {
+    const { files, flags } = asOurRun(command.args, given);
+    const [file = FILE, another] = files;
+    if (another !== undefined) command.error(`error: name one configuration file, not ${files.join(' and ')}`);
     if (typeof flags.inspect === 'string' && flags.inspect !== 'stately') command.error('error: --inspect takes nothing or "stately"');
     const { run } = await import('./cli/run.ts');
     await finish(() => run(file, flags, ports));
@@ -92,11 +106,29 @@ program
 program
   .command('check')
   .description('check a configuration without starting anything')
-  .argument('[file]', 'configuration file', './mcp.json')
+  .argument('[file]', 'configuration file', FILE)
   .addHelpText('after', '\nExample:\n  onemcp check mcp.json\n')
   .action(async (file: string) => {
     const { check } = await import('./cli/check.ts');
     await finish(() => check(file, ports));
+  });
+
+program
+  .command('config')
+  .description('look at the configuration')
+  .command('explain')
+  .description('show where the settings of the gateway come from, and what that hides')
+  .argument('[key]', 'one of them, or the beginning of some, such as port or restart')
+  .argument('[file]', 'configuration file', FILE)
+  .option('--all', 'also those that nobody has set')
+  .option('--json', 'print JSON')
+  .option('--port <number>', 'as for run', portNumber)
+  .option('--host <address>', 'as for run')
+  .option('--insecure-no-auth', 'as for run')
+  .addHelpText('after', '\nExamples:\n  onemcp config explain\n  onemcp config explain restart.initial mcp.json\n')
+  .action(async (key: string | undefined, file: string, flags: ExplainFlags) => {
+    const { explain } = await import('./cli/explain.ts');
+    await finish(() => explain({ key, file, flags, ports }));
   });
 
 /** A command for a gateway that runs already: it is found by the configuration that it serves. */
@@ -104,7 +136,7 @@ const operator = (nameAndArguments: string, description: string, example: string
   program
     .command(nameAndArguments)
     .description(description)
-    .argument('[file]', 'configuration file of the gateway', './mcp.json')
+    .argument('[file]', 'configuration file of the gateway', FILE)
     .option('--socket <path>', 'control socket of the gateway, if its configuration does not lead to it')
     .option('--json', 'print JSON')
     .addHelpText('after', `\nExample:\n  onemcp ${example}\n`);
@@ -179,4 +211,4 @@ process.on('uncaughtException', (error) => {
   process.exit(1);
 });
 
-await program.parseAsync();
+await program.parseAsync(withCommand(process.argv.slice(2)), { from: 'user' });

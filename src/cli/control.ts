@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Issue } from '../config/config.ts';
+import { environmentOf } from '../config/dotenv.ts';
 import { formatIssue, readConfigFile } from '../config/load.ts';
 import { stateDirOfText } from '../config/stateDir.ts';
 import { OnemcpError } from '../errors.ts';
@@ -44,10 +45,11 @@ export const say = (stream: ProcessPorts['stderr'], text: string): void =>
 
 /** The file is only looked at: it may be broken, or gone. */
 async function socketsOf({ file, flags, ports }: Asking): Promise<readonly string[]> {
-  const { env, cwd } = ports;
+  const { cwd } = ports;
   if (flags.socket !== undefined) return [resolve(cwd, flags.socket)];
   const read = await readConfigFile(file, cwd);
   const path = resolve(cwd, file);
+  const { env } = await environmentOf(path, ports.env);
   return controlPaths({ ...ports, file: path, stateDir: stateDirOfText(path, read.ok ? read.text : undefined, env) });
 }
 

@@ -169,7 +169,7 @@ export interface Sources {
   readonly secrets: { read(name: string): Promise<string> | string };
 }
 
-/** Options of the command line; they win over the file. */
+/** Options of the command line; they win over the file, the environment wins over them. */
 export interface Overrides {
   readonly host?: string | undefined;
   readonly port?: number | undefined;

@@ -7,10 +7,12 @@ import type { Desk, Entry } from './entry.ts';
 import { createFillings } from './fillings.ts';
 import { gatewayParts, limitsOf } from './gateway.ts';
 import { byPosition, formatPath, type Problem } from './issue.ts';
+import { layersOf } from './layers.ts';
 import { namespaces } from './names.ts';
 import { type Document, type Position, parseDocument } from './parse.ts';
 import type { FileShape } from './schema.ts';
 import { hiddenList } from './secret.ts';
+import { atTheirCause, onDefaults } from './serverDefaults.ts';
 import { checkShape } from './shape.ts';
 import { stateDirOf } from './stateDir.ts';
 
@@ -31,11 +33,12 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const { document, problems: parsing, positionOf } = parseDocument(options.text);
   if (!document) return { ok: false, issues: located(parsing, options.file, ({ offset = 0 }) => positionOf(offset)) };
   const { file: shape, problems: shaping } = checkShape(document.value);
-  const findings = { problems: [...parsing, ...shaping], warnings: [] as Problem[], elsewhere: [] as Issue[] };
+  const findings = { problems: [...parsing, ...shaping], warnings: [] as Problem[], elsewhere: [] as Issue[], remarks: [] as Issue[] };
   const config = shape && (await normalised({ shape, document, options, ...findings }));
-  const issues = [...findings.elsewhere, ...located(findings.problems, options.file, document.locate)];
+  const inFile = (problems: readonly Problem[]) => located(atTheirCause(problems, document.value), options.file, document.locate);
+  const issues = [...findings.elsewhere, ...inFile(findings.problems)];
   if (!config || issues.length > 0) return { ok: false, issues };
-  return { ok: true, config, warnings: located(findings.warnings, options.file, document.locate) };
+  return { ok: true, config, warnings: [...findings.remarks, ...inFile(findings.warnings)] };
 }
 
 interface Work {
@@ -45,24 +48,31 @@ interface Work {
   readonly problems: Problem[];
   readonly warnings: Problem[];
   readonly elsewhere: Issue[];
+  /** Warnings that have no place in the file. */
+  readonly remarks: Issue[];
 }
 
-async function normalised({ shape, document, options, problems, warnings, elsewhere }: Work): Promise<Config> {
+async function normalised({ shape, document, options, problems, warnings, elsewhere, remarks }: Work): Promise<Config> {
   const { base = '', overrides = {} } = options;
   const isLabel = /^<.*>$/.test(options.file);
   const file = isLabel ? options.file : resolve(base, options.file);
   const fillings = createFillings(options, problems);
-  const limits = limitsOf(shape.gateway ?? {});
+  const layers = layersOf({ env: options.env, overrides, shape: shape.gateway ?? {} });
+  elsewhere.push(...layers.issues);
+  remarks.push(...layers.warnings);
+  const limits = limitsOf(layers.gateway);
   const folder = isLabel ? resolve(base) : dirname(file);
   const entries = entriesOf(shape, document);
   const backends = await backendsOf(entries, { problems, warnings, fillings, limits, folder });
   checkDependencies(entries, { problems, warnings });
-  const gateway = await gatewayParts({ shape: shape.gateway ?? {}, overrides, fillings, problems, warnings, elsewhere });
+  const gateway = await gatewayParts({ layers, fillings, problems, warnings, elsewhere });
   const disabled = entries.filter((entry) => entry.shape.disabled).map(({ name }) => name);
   for (const [extension, server] of Object.entries(gateway.passthroughExtensions)) {
     if (entries.some(({ name }) => name === server)) continue;
     const message = `there is no server "${server}"; name the one that has this extension`;
-    problems.push({ path: ['gateway', 'passthroughExtensions', extension], at: 'value', message });
+    const source = layers.sourceOf('passthroughExtensions');
+    if (source === undefined) problems.push({ path: ['gateway', 'passthroughExtensions', extension], at: 'value', message });
+    else elsewhere.push({ file: source, path: formatPath([extension]), message });
   }
   if (backends.length === 0 && problems.length === 0) {
     warnings.push({ path: ['mcpServers'], at: 'key', message: 'there is no enabled server' });
@@ -95,12 +105,13 @@ function entriesOf(shape: FileShape, { value, locate }: Document): Entry[] {
   const entries = Object.entries(shape.mcpServers).map(([name, server]) => {
     const path = ['mcpServers', name];
     const place = locate({ path, at: 'key', message: '' });
-    return { name, shape: server, written: new Set(Object.keys(raw[name] ?? {})), path, place };
+    return { name, ...onDefaults(server, new Set(Object.keys(raw[name] ?? {})), shape.serverDefaults), path, place };
   });
   return entries.sort((a, b) => a.place.line - b.place.line || a.place.column - b.place.column);
 }
 
-function located(problems: readonly Problem[], file: string, locate: (problem: Problem) => Position): Issue[] {
+/** Problems with their places in the text, in its order. */
+export function located(problems: readonly Problem[], file: string, locate: (problem: Problem) => Position): Issue[] {
   const issues = problems.map((problem): Issue => {
     const path = formatPath(problem.path);
     return { file, ...locate(problem), ...(path !== '' && { path }), message: problem.message };

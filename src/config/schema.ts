@@ -195,6 +195,10 @@ export const fileSchema = z.strictObject({
           : `expected an object of servers by name, found ${kindOf(input)}`,
     })
     .describe('The MCP servers by name.'),
+  serverDefaults: serverSchema
+    .omit({ command: true, args: true, url: true, type: true, namespace: true, dependsOn: true })
+    .optional()
+    .describe('Options that every server has unless it says otherwise.'),
   gateway: gateway.optional().describe('Options of the gateway itself.'),
 });
 
