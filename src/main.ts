@@ -75,11 +75,19 @@ const program = new Command('onemcp')
   // Usage errors have an exit code of their own; help and --version are successes.
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
 
+/** For every command that reads a configuration. The variable wins over it, as variables do. */
+const overlay = () =>
+  new Option('--env <name>', 'lay mcp.<name>.json over mcp.json; as ONEMCP_ENV does').argParser((name: string) => {
+    process.env.ONEMCP_ENV ||= name;
+    return name;
+  });
+
 program
   .command('run')
   .alias('serve')
   .description('start the servers of a configuration and serve them as one')
   .argument('[file]', 'configuration file', FILE)
+  .addOption(overlay())
   .option('-P, --port <number>', 'port to listen on (0: any free one)', portNumber)
   .option('-H, --host <address>', 'address to listen on')
   .option('--insecure-no-auth', 'allow an address that is not loopback, although there is no authentication')
@@ -107,6 +115,7 @@ program
   .command('check')
   .description('check a configuration without starting anything')
   .argument('[file]', 'configuration file', FILE)
+  .addOption(overlay())
   .addHelpText('after', '\nExample:\n  onemcp check mcp.json\n')
   .action(async (file: string) => {
     const { check } = await import('./cli/check.ts');
@@ -120,6 +129,7 @@ program
   .description('show where the settings of the gateway come from, and what that hides')
   .argument('[key]', 'one of them, or the beginning of some, such as port or restart')
   .argument('[file]', 'configuration file', FILE)
+  .addOption(overlay())
   .option('--all', 'also those that nobody has set')
   .option('--json', 'print JSON')
   .option('--port <number>', 'as for run', portNumber)
@@ -137,6 +147,7 @@ const operator = (nameAndArguments: string, description: string, example: string
     .command(nameAndArguments)
     .description(description)
     .argument('[file]', 'configuration file of the gateway', FILE)
+    .addOption(overlay())
     .option('--socket <path>', 'control socket of the gateway, if its configuration does not lead to it')
     .option('--json', 'print JSON')
     .addHelpText('after', `\nExample:\n  onemcp ${example}\n`);

@@ -171,6 +171,7 @@ export const PROMISES = {
   'layers-explain': 'config explain names the value of a setting, where it is from and what it hides',
   'one-mcp': 'The command line and the variables of 1MCP start the gateway; what differs is said in one line each',
   dotenv: 'Variables of .env beside the file fill templates and settings, are reloaded, and reach no program by themselves',
+  overlays: 'Files that are extended and the overlay of an environment make one configuration; every problem is at its own place',
   'server-defaults': 'serverDefaults are under every server, and what is wrong with them is said once, at its place',
   plan: 'plan names what a reload would start, stop, replace and change, and which tools appear, vanish or break, and changes nothing (issue §2)',
   'secrets-never-printed': 'No log shows a secret, however it is encoded or split over lines',

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Issue } from '../config/config.ts';
 import { environmentOf } from '../config/dotenv.ts';
 import { formatIssue, readConfigFile } from '../config/load.ts';
+import { wholeText } from '../config/stack.ts';
 import { stateDirOfText } from '../config/stateDir.ts';
 import { OnemcpError } from '../errors.ts';
 import { askControl, type ControlRequest } from '../io/controlClient.ts';
@@ -50,7 +51,8 @@ async function socketsOf({ file, flags, ports }: Asking): Promise<readonly strin
   const read = await readConfigFile(file, cwd);
   const path = resolve(cwd, file);
   const { env } = await environmentOf(path, ports.env);
-  return controlPaths({ ...ports, file: path, stateDir: stateDirOfText(path, read.ok ? read.text : undefined, env) });
+  const text = read.ok ? await wholeText(read.text, { file: path, base: cwd, environment: env.ONEMCP_ENV?.trim() }) : undefined;
+  return controlPaths({ ...ports, file: path, stateDir: stateDirOfText(path, text, env) });
 }
 
 async function ask<T>(sockets: readonly string[], request: ControlRequest, file: string): Promise<T> {

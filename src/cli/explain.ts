@@ -39,7 +39,7 @@ export async function explain({ key, file, flags, ports }: Explaining): Promise<
     return EXIT.usage;
   }
   const { env, beside, warnings: besides } = await environmentOf(file, ports.env, ports.cwd);
-  const { settings, issues, warnings } = explainConfig({ file, text: read.text, env, beside, overrides: flags });
+  const { settings, issues, warnings } = await explainConfig({ file, text: read.text, base: ports.cwd, env, beside, overrides: flags });
   for (const warning of [...besides, ...warnings]) say(ports.stderr, `warning: ${formatIssue(warning)}`);
   for (const issue of issues) say(ports.stderr, formatIssue(issue));
   const isWanted = ({ setting, won }: Explained) => (names ? names.includes(setting.name) : flags.all || won.layer !== 'default');

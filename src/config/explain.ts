@@ -1,10 +1,11 @@
 /** Where each setting comes from, for `onemcp config explain`. */
 import type { Issue } from './config.ts';
-import { type Explained, layersOf, type Word } from './layers.ts';
-import { type LoadOptions, located } from './load.ts';
+import { type Explained, layersOf, valueAt, type Word } from './layers.ts';
+import { type LoadOptions, located, sheetOf } from './load.ts';
 import { parseDocument } from './parse.ts';
 import type { Setting } from './settings.ts';
 import { checkShape } from './shape.ts';
+import { has, type Sheet, stackOf } from './stack.ts';
 import { inUnit } from './units.ts';
 
 export interface Explanation {
@@ -15,33 +16,42 @@ export interface Explanation {
   readonly warnings: readonly Issue[];
 }
 
-export interface ExplainOptions extends Omit<LoadOptions, 'secrets' | 'base'> {
+export interface ExplainOptions extends Omit<LoadOptions, 'secrets'> {
   /** Variables that are from the `.env` beside the file. */
   readonly beside?: ReadonlySet<string>;
 }
 
 /** Explains the settings of a configuration. Servers are not looked at. Never throws. */
-export function explainConfig({ file, text, env, beside = new Set(), overrides = {} }: ExplainOptions): Explanation {
-  const { document, problems, positionOf } = parseDocument(text);
+export async function explainConfig(options: ExplainOptions): Promise<Explanation> {
+  const { file, text, env, beside = new Set(), overrides = {} } = options;
+  const { document: own, problems, positionOf } = parseDocument(text);
+  const stack = own && (await stackOf(sheetOf(options, own)));
+  const document = stack?.document ?? own;
   const { file: shape, problems: shaping } = document ? checkShape(document.value) : { file: undefined, problems: [] };
   const layered = layersOf({ env, overrides, shape: shape?.gateway ?? {} });
   const ofSettings = shaping.filter(({ path: [first] }) => first === 'gateway');
   const inFile = located([...problems, ...ofSettings], file, document?.locate ?? (({ offset = 0 }) => positionOf(offset)));
-  const place = ({ path = [] }: Setting, word: Word): Word => {
-    if (word.layer === 'environment' && beside.has(word.source)) return { ...word, source: `${word.source} in .env` };
-    if (word.layer !== 'file' || !document) return word;
-    const { line, column } = document.locate({ path: ['gateway', ...path], at: 'key', message: '' });
-    return { ...word, source: `${file}:${line}:${column}` };
+  const places = (setting: Setting, word: Word): readonly Word[] => {
+    if (word.layer === 'environment' && beside.has(word.source)) return [{ ...word, source: `${word.source} in .env` }];
+    return word.layer === 'file' ? written(stack?.sheets ?? [], ['gateway', ...(setting.path ?? [])]) : [word];
   };
   return {
-    settings: layered.settings.map(({ setting, won, hidden }) => ({
-      setting,
-      won: place(setting, won),
-      hidden: hidden.map((word) => place(setting, word)),
-    })),
-    issues: [...layered.issues, ...inFile],
+    settings: layered.settings.map(({ setting, won, hidden }) => {
+      const [first, ...rest] = [won, ...hidden].flatMap((word) => places(setting, word));
+      return { setting, won: first as Word, hidden: rest };
+    }),
+    issues: [...layered.issues, ...(stack?.issues ?? []), ...inFile],
     warnings: layered.warnings,
   };
+}
+
+/** Where a setting is written, in the file that wins first. */
+function written(sheets: readonly Sheet[], path: readonly string[]): readonly Word[] {
+  const having = sheets.filter(({ document }) => has(document.value, path)).reverse();
+  return having.map(({ file, document }) => {
+    const { line, column } = document.locate({ path, at: 'key', message: '' });
+    return { layer: 'file', source: `${file}:${line}:${column}`, value: valueAt(document.value, path) };
+  });
 }
 
 /** Names of settings and keys whose values may be credentials. Switches are none, whatever they are called. */

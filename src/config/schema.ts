@@ -187,6 +187,10 @@ const gateway = z.strictObject({
 /** The whole file. */
 export const fileSchema = z.strictObject({
   $schema: z.string().optional().describe('Address of the JSON schema of this file, for editors.'),
+  extends: z
+    .union([z.string().min(1), z.array(z.string().min(1))])
+    .optional()
+    .describe('Files that this one is laid over, relative to its folder: objects are merged key by key, null takes a key away.'),
   mcpServers: z
     .record(z.string().min(1).max(LONGEST_NAME), serverSchema, {
       error: ({ code, input }) =>

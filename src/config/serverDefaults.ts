@@ -1,7 +1,8 @@
 /** `serverDefaults`: options that every server has unless it says otherwise. */
 import { REMOTE_KEYS, STDIO_KEYS } from './backend.ts';
-import type { Path, Problem } from './issue.ts';
+import type { Problem } from './issue.ts';
 import type { FileShape, ServerShape } from './schema.ts';
+import { has } from './stack.ts';
 
 type Tree = Readonly<Record<string, unknown>>;
 
@@ -49,11 +50,6 @@ export function atTheirCause(problems: readonly Problem[], file: unknown): Probl
     said.add(key);
     return [moved];
   });
-}
-
-function has(tree: unknown, [key, ...rest]: Path): boolean {
-  if (key === undefined) return true;
-  return typeof tree === 'object' && tree !== null && Object.hasOwn(tree, key) && has((tree as Tree)[key], rest);
 }
 
 const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value);

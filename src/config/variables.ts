@@ -18,7 +18,7 @@ export interface Given {
 const PREFIX = 'ONEMCP_';
 
 /** Variables that are no settings: where secrets are, which file is served, and the mark of the processes of one run. */
-const OTHERS = /^ONEMCP_(SECRET\w*|CONFIG|RUN)$/;
+const OTHERS = /^ONEMCP_(SECRET\w*|CONFIG|ENV|RUN)$/;
 
 const BOOLEANS: Readonly<Record<string, boolean>> = { true: true, false: false, 1: true, 0: false };
 

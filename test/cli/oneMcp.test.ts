@@ -148,3 +148,28 @@ it(verifies('dotenv', 'an edit of .env beside the file is applied, and programs 
   writeFileSync(join(folder, '.env'), 'FROM_DOTENV=two\n');
   expect(await seen('two')).toHaveProperty('GIVEN', 'two');
 });
+
+it('an edit of an extended file or of the overlay is applied', async () => {
+  const server = (value: string) =>
+    JSON.stringify({
+      mcpServers: { a: { command: [process.execPath, '-e', `require("fs").writeFileSync("seen", ${JSON.stringify(value)})`] } },
+    });
+  const folder = home('{ "extends": "base.json", "gateway": { "port": 0 } }');
+  writeFileSync(join(folder, 'base.json'), server('base'));
+  writeFileSync(join(folder, 'mcp.production.json'), '{}');
+  const gateway = start(folder, ['run', '--env', 'production', '--log-format', 'json'], {});
+  const seen = (value: string) =>
+    until(`the program says ${value}`, () => {
+      try {
+        return readFileSync(join(folder, 'seen'), 'utf8') === value;
+      } catch {
+        return false;
+      }
+    });
+  await seen('base');
+  await until('it listens', () => gateway.err().includes('gateway.listening'));
+  writeFileSync(join(folder, 'base.json'), server('base again'));
+  await seen('base again');
+  writeFileSync(join(folder, 'mcp.production.json'), server('overlay'));
+  await seen('overlay');
+});

@@ -180,8 +180,8 @@ describe('layers', () => {
 type Legal = ReturnType<typeof legal>;
 
 describe('explanations', () => {
-  it('name the place in the file, and `.env` where a variable is from there', () => {
-    const { settings, issues } = explainConfig({
+  it('name the place in the file, and `.env` where a variable is from there', async () => {
+    const { settings, issues } = await explainConfig({
       file: 'mcp.json',
       text: '{\n  "gateway": {\n    "port": 4000 }, "mcpServers": {} }',
       env: { ONEMCP_PORT: '5000' },
@@ -198,15 +198,15 @@ describe('explanations', () => {
     ]);
   });
 
-  it('leave out what is wrong with servers, but not with settings', () => {
+  it('leave out what is wrong with servers, but not with settings', async () => {
     const text = '{ "mcpServers": { "a": 1 }, "gateway": { "prot": 1, "port": "x" } }';
-    const { issues } = explainConfig({ file: 'mcp.json', text, env: { ONEMCP_PORT: 'y' } });
+    const { issues } = await explainConfig({ file: 'mcp.json', text, env: { ONEMCP_PORT: 'y' } });
     expect(issues.map(formatIssue)).toEqual([
       'ONEMCP_PORT: expected a port number from 0 to 65535, found "y"',
       'mcp.json:1:42 gateway.prot: unknown key, did you mean "port"?',
       'mcp.json:1:61 gateway.port: expected a port number from 0 to 65535, found "x"',
     ]);
-    expect(explainConfig({ file: 'mcp.json', text: '{', env: {} }).issues).not.toEqual([]);
+    expect((await explainConfig({ file: 'mcp.json', text: '{', env: {} })).issues).not.toEqual([]);
   });
 
   it.each([
