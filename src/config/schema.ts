@@ -210,9 +210,13 @@ export type FileShape = z.infer<typeof fileSchema>;
 export type ServerShape = z.infer<typeof serverSchema>;
 export type GatewayShape = z.infer<typeof gateway>;
 
-/** The JSON schema of the file, for editors. */
+/** The JSON schema of the file, for editors. It asks for no key: a file that is laid over others may leave out any. */
 export function jsonSchema(): object {
-  const { $schema, ...rest } = z.toJSONSchema(fileSchema, {
+  const {
+    $schema,
+    required: _,
+    ...rest
+  } = z.toJSONSchema(fileSchema, {
     io: 'input',
     unrepresentable: 'any',
     override: ({ jsonSchema: node }) => {
