@@ -21,6 +21,7 @@ const DIFFERENT: Readonly<Record<string, { readonly on?: string; readonly off?: 
   ONE_MCP_TRANSPORT: { on: 'not read here; write onemcp run --stdio, or leave it out for HTTP' },
   ONE_MCP_CONFIG_DIR: { on: 'not read here; name the file: onemcp run FILE, or ONEMCP_CONFIG' },
   ONE_MCP_LOG_FILE: { on: 'not read here: logs go to stderr; redirect it: onemcp run 2>FILE' },
+  ONE_MCP_HEALTH_INFO_LEVEL: { on: 'not read here; set ONEMCP_HEALTH_DETAILS to auto, full or minimal' },
   ONE_MCP_SESSION_TTL: { on: 'not read here; set ONEMCP_SESSION_IDLE or ONEMCP_SESSION_ABSOLUTE, such as 24h' },
 };
 

@@ -66,10 +66,12 @@ describe('the table of settings', () => {
     const loaded = await loadConfig({ file: 'mcp.json', base: '/', text: '{ "mcpServers": {} }', env: {}, secrets: { read: () => '' } });
     if (!loaded.ok) throw new Error(loaded.issues.map(formatIssue).join());
     const { config } = loaded;
-    // Those without a constant default, and those that are no part of the file.
-    const others = ['stateDir', 'logLevel', 'logFormat'];
-    const kept: Record<string, unknown> = { ...config, 'naming.prefix': config.prefix, ...config.limits };
-    for (const { name, default: value } of SETTINGS) if (!others.includes(name)) expect(kept[name], name).toEqual(value);
+    const kept: Record<string, unknown> = { ...config, namingPrefix: config.prefix, ...config.limits };
+    // `health.details` is kept as `healthDetails`.
+    const place = (name: string) => (name in kept ? name : name.replace(/\.(.)/g, (_, letter: string) => letter.toUpperCase()));
+    const checked = SETTINGS.filter(({ name, default: value }) => value !== undefined && place(name) in kept);
+    for (const { name, default: value } of checked) expect(kept[place(name)], name).toEqual(value);
+    expect(checked.length).toBeGreaterThanOrEqual(Object.keys(LIMITS).length + 11);
   });
 
   it('finds one by its name, place, variable, alias or flag', () => {
