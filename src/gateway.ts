@@ -256,7 +256,6 @@ export function createGateway(options: GatewayOptions): Gateway {
   let server: HttpServer | undefined;
   let controlServer: ControlServer | undefined;
   let closing: Promise<void> | undefined;
-  const problems = () => remembering?.problems() ?? [];
   const alerting = createAlerting(config, { world$, log, redact, version, url: () => server?.url, problems });
 
   let ran = false;

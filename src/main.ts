@@ -6,6 +6,8 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AlertTestFlags, MuteFlags } from './cli/alert.ts';
 import { clientCommands } from './cli/client/commands.ts';
 import type { ControlFlags } from './cli/control.ts';
+import type { ExplainFlags } from './cli/explain.ts';
+import { asOurRun, type OneMcpFlags, withCommand } from './cli/oneMcp.ts';
 import type { OperateFlags } from './cli/operate.ts';
 import type { PlanFlags } from './cli/plan.ts';
 import type { ProcessPorts } from './cli/process.ts';
@@ -69,6 +71,9 @@ function duration(text: string): number {
   throw new InvalidArgumentError('A duration is a number with a unit, such as 500ms, 30s or 5m; at most 596h.');
 }
 
+/** The configuration that is meant where no file is named. */
+const FILE = process.env.ONEMCP_CONFIG || process.env.ONE_MCP_CONFIG || './mcp.json';
+
 const program = new Command('onemcp')
   .description('One supervised MCP endpoint in front of all your MCP servers.')
   .version(VERSION)
@@ -77,20 +82,37 @@ const program = new Command('onemcp')
   // Usage errors have an exit code of their own; help and --version are successes.
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
 
+/** For every command that reads a configuration. The variable wins over it, as variables do. */
+const overlay = () =>
+  new Option('--env <name>', 'lay mcp.<name>.json over mcp.json; as ONEMCP_ENV does').argParser((name: string) => {
+    process.env.ONEMCP_ENV ||= name;
+    return name;
+  });
+
 program
   .command('run')
+  .alias('serve')
   .description('start the servers of a configuration and serve them as one')
-  .argument('[file]', 'configuration file', './mcp.json')
-  .option('--port <number>', 'port to listen on (0: any free one)', portNumber)
-  .option('--host <address>', 'address to listen on')
+  .argument('[file]', 'configuration file', FILE)
+  .addOption(overlay())
+  .option('-P, --port <number>', 'port to listen on (0: any free one)', portNumber)
+  .option('-H, --host <address>', 'address to listen on')
   .option('--insecure-no-auth', 'allow an address that is not loopback, although there is no authentication')
   .option('--stdio', 'serve one client on stdin and stdout instead of a port')
   .option('--no-control', 'open no control socket: the commands that look at or operate the gateway do not find it')
   .option('--inspect [mode]', 'show every machine live at /inspect; "stately" bridges to the hosted Stately inspector')
-  .addOption(new Option('--log-format <format>', 'how logs are written to stderr').choices(['pretty', 'json']).default('pretty'))
-  .addOption(new Option('--log-level <level>', 'the least that is logged').choices(['error', 'warn', 'info', 'debug']).default('info'))
+  // Without defaults: those are below the environment and the file.
+  .addOption(new Option('--log-format <format>', 'how logs are written to stderr (default: "pretty")').choices(['pretty', 'json']))
+  .addOption(new Option('--log-level <level>', 'the least that is logged (default: "info")').choices(['error', 'warn', 'info', 'debug']))
+  // Known from 1MCP.
+  .addOption(new Option('-c, --config <file>').hideHelp())
+  .addOption(new Option('-t, --transport <type>').choices(['stdio', 'http', 'sse']).hideHelp())
+  .addOption(new Option('--enable-async-loading [value]').hideHelp())
   .addHelpText('after', '\nExample:\n  onemcp run mcp.json --port 3050\n')
-  .action(async (file: string, flags: RunFlags, command: Command) => {
+  .action(async (_: string, given: RunFlags & OneMcpFlags, command: Command) => {
+    const { files, flags } = asOurRun(command.args, given);
+    const [file = FILE, another] = files;
+    if (another !== undefined) command.error(`error: name one configuration file, not ${files.join(' and ')}`);
     if (typeof flags.inspect === 'string' && flags.inspect !== 'stately') command.error('error: --inspect takes nothing or "stately"');
     const { run } = await import('./cli/run.ts');
     await finish(() => run(file, flags, ports));
@@ -99,7 +121,8 @@ program
 program
   .command('check')
   .description('check a configuration without starting anything')
-  .argument('[file]', 'configuration file', './mcp.json')
+  .argument('[file]', 'configuration file', FILE)
+  .addOption(overlay())
   .addHelpText('after', '\nExample:\n  onemcp check mcp.json\n')
   .action(async (file: string) => {
     const { check } = await import('./cli/check.ts');
@@ -111,7 +134,8 @@ const alert = program.command('alert').description('look after the webhooks that
 alert
   .command('test')
   .description('send a test alert to the webhooks of a configuration; no gateway has to run')
-  .argument('[file]', 'configuration file', './mcp.json')
+  .argument('[file]', 'configuration file', FILE)
+  .addOption(overlay())
   .option('--target <number>', 'only this one of the webhooks, counted from 1', ordinal)
   .addHelpText('after', '\nExample:\n  onemcp alert test mcp.json --target 1\n')
   .action(async (file: string, flags: AlertTestFlags) => {
@@ -119,12 +143,32 @@ alert
     await finish(() => alertTest(file, flags, ports));
   });
 
+program
+  .command('config')
+  .description('look at the configuration')
+  .command('explain')
+  .description('show where the settings of the gateway come from, and what that hides')
+  .argument('[key]', 'one of them, or the beginning of some, such as port or restart')
+  .argument('[file]', 'configuration file', FILE)
+  .addOption(overlay())
+  .option('--all', 'also those that nobody has set')
+  .option('--json', 'print JSON')
+  .option('--port <number>', 'as for run', portNumber)
+  .option('--host <address>', 'as for run')
+  .option('--insecure-no-auth', 'as for run')
+  .addHelpText('after', '\nExamples:\n  onemcp config explain\n  onemcp config explain restart.initial mcp.json\n')
+  .action(async (key: string | undefined, file: string, flags: ExplainFlags) => {
+    const { explain } = await import('./cli/explain.ts');
+    await finish(() => explain({ key, file, flags, ports }));
+  });
+
 /** A command for a gateway that runs already: it is found by the configuration that it serves. */
 const operator = (nameAndArguments: string, description: string, example: string, parent = program) =>
   parent
     .command(nameAndArguments)
     .description(description)
-    .argument('[file]', 'configuration file of the gateway', './mcp.json')
+    .argument('[file]', 'configuration file of the gateway', FILE)
+    .addOption(overlay())
     .option('--socket <path>', 'control socket of the gateway, if its configuration does not lead to it')
     .option('--json', 'print JSON')
     .addHelpText('after', `\nExample:\n  onemcp ${example}\n`);
@@ -187,7 +231,7 @@ operator('plan', 'show what a reload of the configuration would change, and chan
     await finish(() => plan({ file, flags, ports }));
   });
 
-clientCommands(program, { ports, finish, duration });
+clientCommands(program, { ports, finish, duration, file: FILE });
 
 /** An exit would restore the settings of the terminal, which aborts the process when there is none any longer (Node 20). */
 function leaveBySignal(): void {
@@ -215,4 +259,4 @@ process.on('uncaughtException', (error) => {
   process.exit(1);
 });
 
-await program.parseAsync();
+await program.parseAsync(withCommand(process.argv.slice(2)), { from: 'user' });

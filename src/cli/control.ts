@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import type { Issue } from '../config/config.ts';
+import { environmentOf } from '../config/dotenv.ts';
 import { readConfigFile } from '../config/file.ts';
 import { formatIssue } from '../config/issue.ts';
+import { wholeText } from '../config/stack.ts';
 import { stateDirOfText } from '../config/stateDir.ts';
 import { OnemcpError } from '../errors.ts';
 import { askControl, type ControlRequest } from '../io/controlClient.ts';
@@ -50,11 +52,13 @@ export const say = (stream: ProcessPorts['stderr'], text: string): void =>
 
 /** Where the gateway of a file may be found. The file is only looked at: it may be broken, or gone. */
 export async function socketsOf({ file, flags, ports }: Asking): Promise<readonly string[]> {
-  const { env, cwd } = ports;
+  const { cwd } = ports;
   if (flags.socket !== undefined) return [resolve(cwd, flags.socket)];
   const read = await readConfigFile(file, cwd);
   const path = resolve(cwd, file);
-  return controlPaths({ ...ports, file: path, stateDir: stateDirOfText(path, read.ok ? read.text : undefined, env) });
+  const { env } = await environmentOf(path, ports.env);
+  const text = read.ok ? await wholeText(read.text, { file: path, base: cwd, environment: env.ONEMCP_ENV?.trim() }) : undefined;
+  return controlPaths({ ...ports, file: path, stateDir: stateDirOfText(path, text, env) });
 }
 
 /** Asks the gateway at one of these sockets. @param file absolute path of its configuration */

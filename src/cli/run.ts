@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts';
+import { logSettings } from '../config/layers.ts';
 import { OnemcpError } from '../errors.ts';
 import { createGateway, createInspection, createRedactor, type Gateway } from '../gateway.ts';
 import { controlPaths } from '../io/controlSocket.ts';
@@ -14,19 +15,30 @@ export interface RunFlags extends ConfigFlags {
   readonly inspect?: boolean | 'stately' | undefined;
   /** False: no control socket. */
   readonly control?: boolean | undefined;
-  readonly logFormat: LogFormat;
-  readonly logLevel: LogLevel;
+  /** Default: that of the environment, or of `config/settings.ts`. */
+  readonly logFormat?: LogFormat | undefined;
+  readonly logLevel?: LogLevel | undefined;
+  /** What to say of options before anything else. */
+  readonly notes?: readonly string[] | undefined;
 }
 
 /** `onemcp run [FILE]`: serves until a signal, or until the client on stdio has gone. */
 export async function run(file: string, flags: RunFlags, ports: ProcessPorts): Promise<number> {
+  const { stderr } = ports;
+  for (const note of flags.notes ?? []) stderr.write(`note: ${note}\n`);
   const source = configSource(file, flags, ports);
   const config = explained(await source.load(), ports);
   if (!config) return EXIT.usage;
   const redactor = createRedactor(config.secrets);
   const { redact } = redactor;
-  const { stderr } = ports;
-  const logger = createLogger({ format: flags.logFormat, level: flags.logLevel, stream: stderr, colors: useColors(ports), redact });
+  const { logFormat, logLevel } = logSettings(source.env(), flags);
+  const logger = createLogger({
+    format: logFormat as LogFormat,
+    level: logLevel as LogLevel,
+    stream: stderr,
+    colors: useColors(ports),
+    redact,
+  });
   const inspection = flags.inspect
     ? await createInspection({ mode: flags.inspect === 'stately' ? 'stately' : 'page', history: config.limits['inspect.history'], redact })
     : undefined;

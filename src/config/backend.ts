@@ -6,8 +6,9 @@ import { stdioParts } from './stdio.ts';
 import { nearest } from './suggest.ts';
 import { inUnit } from './units.ts';
 
-const STDIO_KEYS = ['command', 'args', 'env', 'cwd', 'install', 'maxMemory'];
-const REMOTE_KEYS = ['url', 'headers'];
+/** Options that only a program, or only a remote server can have. */
+export const STDIO_KEYS = ['command', 'args', 'env', 'cwd', 'install', 'maxMemory'];
+export const REMOTE_KEYS = ['url', 'headers'];
 const KEYS = Object.keys(serverSchema.shape);
 
 /** The backend an entry describes; `undefined` after a problem that leaves nothing to describe. */

@@ -169,9 +169,13 @@ export interface Issue {
   readonly message: string;
 }
 
-export type Loaded =
+export type Loaded = (
   | { readonly ok: true; readonly config: Config; readonly warnings: readonly Issue[] }
-  | { readonly ok: false; readonly issues: readonly Issue[] };
+  | { readonly ok: false; readonly issues: readonly Issue[] }
+) & {
+  /** Texts of the other files that it is made of, by absolute path; undefined: it cannot be read. */
+  readonly others?: ReadonlyMap<string, string | undefined>;
+};
 
 /** What a reading of the configuration changes, or why it changes nothing. */
 export type Reloaded =
@@ -197,7 +201,7 @@ export interface Sources {
   readonly secrets: { read(name: string): Promise<string> | string };
 }
 
-/** Options of the command line; they win over the file. */
+/** Options of the command line; they win over the file, the environment wins over them. */
 export interface Overrides {
   readonly host?: string | undefined;
   readonly port?: number | undefined;

@@ -1,8 +1,9 @@
 import { LIMITS, type LimitName, type Limits, limitsWith } from '../limits.ts';
-import type { Config, Issue, Overrides } from './config.ts';
+import type { Config, Issue } from './config.ts';
 import type { Fillings } from './fillings.ts';
 import { bareHost, browserOrigin, HOST, isLoopback } from './hosts.ts';
 import type { Findings } from './issue.ts';
+import type { Layered } from './layers.ts';
 import type { GatewayShape } from './schema.ts';
 import { inUnit } from './units.ts';
 
@@ -23,16 +24,15 @@ type GatewayParts = Pick<
 >;
 
 interface Input extends Findings {
-  readonly shape: GatewayShape;
-  readonly overrides: Overrides;
+  readonly layers: Pick<Layered, 'gateway' | 'sourceOf'>;
   readonly fillings: Fillings;
-  /** Problems of the command line: they have no place in the file. */
+  /** Problems of the environment and the command line: they have no place in the file. */
   readonly elsewhere: Issue[];
 }
 
 const HOST_PATH = ['gateway', 'host'];
 
-/** The limits in force: defaults with those of the file. */
+/** The limits in force: defaults with those that are written. */
 export function limitsOf(shape: GatewayShape): Limits {
   const changed: Partial<Record<LimitName, number>> = {};
   for (const name of Object.keys(LIMITS) as LimitName[]) {
@@ -45,8 +45,8 @@ export function limitsOf(shape: GatewayShape): Limits {
 
 /** Where and how the gateway listens. */
 export async function gatewayParts(input: Input): Promise<GatewayParts> {
-  const { shape, overrides } = input;
-  const insecureNoAuth = overrides.insecureNoAuth ?? shape.insecureNoAuth ?? false;
+  const shape = input.layers.gateway;
+  const insecureNoAuth = shape.insecureNoAuth ?? false;
   return {
     host: await hostOf(input, insecureNoAuth),
     port: portOf(input),
@@ -63,15 +63,16 @@ export async function gatewayParts(input: Input): Promise<GatewayParts> {
   };
 }
 
-async function hostOf({ shape, overrides, fillings, problems, elsewhere }: Input, insecureNoAuth: boolean): Promise<string> {
-  const fromFile = overrides.host === undefined;
-  const written = fromFile ? await fillings.text(shape.host ?? '127.0.0.1', HOST_PATH) : overrides.host;
+async function hostOf({ layers, fillings, problems, elsewhere }: Input, insecureNoAuth: boolean): Promise<string> {
+  const { host: raw = '127.0.0.1' } = layers.gateway;
+  const source = layers.sourceOf('host');
+  const written = source === undefined ? await fillings.text(raw, HOST_PATH) : raw;
   // Undefined: the template of the file has a problem, which is already noted.
   if (written === undefined) return '127.0.0.1';
   const host = bareHost(String(written));
   const message = hostComplaint(host, typeof written === 'string', insecureNoAuth);
-  if (message !== undefined && fromFile) problems.push({ path: HOST_PATH, at: 'value', message });
-  if (message !== undefined && !fromFile) elsewhere.push({ file: '--host', message });
+  if (message !== undefined && source === undefined) problems.push({ path: HOST_PATH, at: 'value', message });
+  if (message !== undefined && source !== undefined) elsewhere.push({ file: source, message });
   return host;
 }
 
@@ -82,8 +83,9 @@ function hostComplaint(host: string, isPlain: boolean, insecureNoAuth: boolean):
   return `other machines can reach ${host}, and the gateway has no authentication; use 127.0.0.1, or set gateway.insecureNoAuth to true if something in front of it authenticates`;
 }
 
-function portOf({ shape, overrides: { port }, elsewhere }: Input): number {
-  if (port === undefined) return shape.port ?? 3050;
+/** That of the file or a variable is checked by the schema; here that of the command line, or of a program that uses the library. */
+function portOf({ layers, elsewhere }: Input): number {
+  const { port = 3050 } = layers.gateway;
   const legal = Number.isInteger(port) && port >= 0 && port <= 65_535;
   if (!legal) elsewhere.push({ file: '--port', message: 'expected a port number from 0 to 65535' });
   return port;

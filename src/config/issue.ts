@@ -38,8 +38,9 @@ export function formatIssue(issue: Issue): string {
   return `${issue.file}${place}${path}: ${issue.message}`;
 }
 
-/** Order of the text; issues without a place come first. */
+/** Order of the text, file by file; issues without a place come first. */
 export function byPosition(a: Issue, b: Issue): number {
+  if (a.file !== b.file) return a.file < b.file ? -1 : 1;
   return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
 }
 

@@ -8,11 +8,14 @@ import type { Desk, Entry } from './entry.ts';
 import { createFillings } from './fillings.ts';
 import { gatewayParts, limitsOf } from './gateway.ts';
 import { byPosition, formatPath, type Problem } from './issue.ts';
+import { layersOf } from './layers.ts';
 import { namespaces } from './names.ts';
 import { type Document, type Position, parseDocument } from './parse.ts';
 import type { FileShape } from './schema.ts';
 import { hiddenList } from './secret.ts';
+import { atTheirCause, onDefaults } from './serverDefaults.ts';
 import { checkShape } from './shape.ts';
+import { type StackOptions, stackOf } from './stack.ts';
 import { stateDirOf } from './stateDir.ts';
 
 export { readConfigFile } from './file.ts';
@@ -29,15 +32,28 @@ export interface LoadOptions extends Sources {
 
 /** Loads a configuration. Never throws: whatever is wrong becomes an issue. */
 export async function loadConfig(options: LoadOptions): Promise<Loaded> {
-  const { document, problems: parsing, positionOf } = parseDocument(options.text);
-  if (!document) return { ok: false, issues: located(parsing, options.file, ({ offset = 0 }) => positionOf(offset)) };
+  const { document: own, problems: parsing, positionOf } = parseDocument(options.text);
+  if (!own) return { ok: false, issues: located(parsing, options.file, ({ offset = 0 }) => positionOf(offset)) };
+  const { document, issues: unread, texts: others } = await stackOf(sheetOf(options, own));
+  if (!document) return { ok: false, issues: [...unread, ...located(parsing, options.file, own.locate)], others };
   const { file: shape, problems: shaping } = checkShape(document.value);
-  const findings = { problems: [...parsing, ...shaping], warnings: [] as Problem[], elsewhere: [] as Issue[] };
+  const findings = { problems: [...parsing, ...shaping], warnings: [] as Problem[], elsewhere: [] as Issue[], remarks: [] as Issue[] };
   const config = shape && (await normalised({ shape, document, options, ...findings }));
-  const issues = [...findings.elsewhere, ...located(findings.problems, options.file, document.locate)];
-  if (!config || issues.length > 0) return { ok: false, issues };
-  return { ok: true, config, warnings: located(findings.warnings, options.file, document.locate) };
+  const inFile = (problems: readonly Problem[]) => located(atTheirCause(problems, document.value), options.file, document.locate);
+  const issues = [...findings.elsewhere, ...inFile(findings.problems)];
+  if (!config || issues.length > 0) return { ok: false, issues, others };
+  return { ok: true, config, warnings: [...findings.remarks, ...inFile(findings.warnings)], others };
 }
+
+const isLabel = (file: string): boolean => /^<.*>$/.test(file);
+
+/** A label has no overlay. */
+export const sheetOf = ({ file, base = '', env }: Pick<LoadOptions, 'file' | 'base' | 'env'>, document: Document): StackOptions => ({
+  file,
+  document,
+  base,
+  environment: isLabel(file) ? undefined : env.ONEMCP_ENV?.trim(),
+});
 
 interface Work {
   readonly shape: FileShape;
@@ -46,25 +62,32 @@ interface Work {
   readonly problems: Problem[];
   readonly warnings: Problem[];
   readonly elsewhere: Issue[];
+  /** Warnings that have no place in the file. */
+  readonly remarks: Issue[];
 }
 
-async function normalised({ shape, document, options, problems, warnings, elsewhere }: Work): Promise<Config> {
+async function normalised({ shape, document, options, problems, warnings, elsewhere, remarks }: Work): Promise<Config> {
   const { base = '', overrides = {} } = options;
-  const isLabel = /^<.*>$/.test(options.file);
-  const file = isLabel ? options.file : resolve(base, options.file);
+  const isNamed = !isLabel(options.file);
+  const file = isNamed ? resolve(base, options.file) : options.file;
   const fillings = createFillings(options, problems);
-  const limits = limitsOf(shape.gateway ?? {});
-  const folder = isLabel ? resolve(base) : dirname(file);
+  const layers = layersOf({ env: options.env, overrides, shape: shape.gateway ?? {} });
+  elsewhere.push(...layers.issues);
+  remarks.push(...layers.warnings);
+  const limits = limitsOf(layers.gateway);
+  const folder = isNamed ? dirname(file) : resolve(base);
   const entries = entriesOf(shape, document);
   const backends = await backendsOf(entries, { problems, warnings, fillings, limits, folder });
   checkDependencies(entries, { problems, warnings });
-  const gateway = await gatewayParts({ shape: shape.gateway ?? {}, overrides, fillings, problems, warnings, elsewhere });
-  const webhooks = await webhooksOf(shape.gateway ?? {}, { fillings, problems });
+  const gateway = await gatewayParts({ layers, fillings, problems, warnings, elsewhere });
+  const webhooks = await webhooksOf(layers.gateway, { fillings, problems });
   const disabled = entries.filter((entry) => entry.shape.disabled).map(({ name }) => name);
   for (const [extension, server] of Object.entries(gateway.passthroughExtensions)) {
     if (entries.some(({ name }) => name === server)) continue;
     const message = `there is no server "${server}"; name the one that has this extension`;
-    problems.push({ path: ['gateway', 'passthroughExtensions', extension], at: 'value', message });
+    const source = layers.sourceOf('passthroughExtensions');
+    if (source === undefined) problems.push({ path: ['gateway', 'passthroughExtensions', extension], at: 'value', message });
+    else elsewhere.push({ file: source, path: formatPath([extension]), message });
   }
   if (backends.length === 0 && problems.length === 0) {
     warnings.push({ path: ['mcpServers'], at: 'key', message: 'there is no enabled server' });
@@ -75,7 +98,7 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
     disabled,
     ...gateway,
     ...(webhooks && { webhooks }),
-    stateDir: isLabel ? undefined : stateDirOf({ written: shape.gateway?.stateDir, folder, env: options.env }),
+    stateDir: isNamed ? stateDirOf({ written: shape.gateway?.stateDir, folder, env: options.env }) : undefined,
     limits,
     secrets: hiddenList(fillings.secrets()),
   };
@@ -93,17 +116,18 @@ async function backendsOf(entries: readonly Entry[], desk: Desk): Promise<Backen
 }
 
 /** In the order of the file: JavaScript would put names like "10" first. */
-function entriesOf(shape: FileShape, { value, locate }: Document): Entry[] {
+function entriesOf(shape: FileShape, { value, locate, locateFirst }: Document): Entry[] {
   const raw = (value as { mcpServers: Record<string, object> }).mcpServers;
   const entries = Object.entries(shape.mcpServers).map(([name, server]) => {
     const path = ['mcpServers', name];
-    const place = locate({ path, at: 'key', message: '' });
-    return { name, shape: server, written: new Set(Object.keys(raw[name] ?? {})), path, place };
+    const place = { sheet: 0, ...(locateFirst ?? locate)({ path, at: 'key', message: '' }) };
+    return { name, ...onDefaults(server, new Set(Object.keys(raw[name] ?? {})), shape.serverDefaults), path, place };
   });
-  return entries.sort((a, b) => a.place.line - b.place.line || a.place.column - b.place.column);
+  return entries.sort((a, b) => a.place.sheet - b.place.sheet || a.place.line - b.place.line || a.place.column - b.place.column);
 }
 
-function located(problems: readonly Problem[], file: string, locate: (problem: Problem) => Position): Issue[] {
+/** Problems with their places in the text, in its order. */
+export function located(problems: readonly Problem[], file: string, locate: (problem: Problem) => Position): Issue[] {
   const issues = problems.map((problem): Issue => {
     const path = formatPath(problem.path);
     return { file, ...locate(problem), ...(path !== '' && { path }), message: problem.message };

@@ -5,6 +5,8 @@ import type { Path, Problem } from './issue.ts';
 export interface Position {
   readonly line: number;
   readonly column: number;
+  /** Where there is more than one file. */
+  readonly file?: string;
 }
 
 /** A parsed file that still knows where everything was written. */
@@ -13,6 +15,8 @@ export interface Document {
   readonly value: unknown;
   /** Place of a problem. A path that does not exist is placed at its nearest existing parent. */
   locate(problem: Problem): Position;
+  /** Of several files: the place in the lowest one that has it, and which one that is. */
+  locateFirst?(problem: Problem): Position & { readonly sheet: number };
 }
 
 interface Parsed {

@@ -231,6 +231,10 @@ const gateway = z.strictObject({
 /** The whole file. */
 export const fileSchema = z.strictObject({
   $schema: z.string().optional().describe('Address of the JSON schema of this file, for editors.'),
+  extends: z
+    .union([z.string().min(1), z.array(z.string().min(1))])
+    .optional()
+    .describe('Files that this one is laid over, relative to its folder: objects are merged key by key, null takes a key away.'),
   mcpServers: z
     .record(z.string().min(1).max(LONGEST_NAME), serverSchema, {
       error: ({ code, input }) =>
@@ -239,6 +243,10 @@ export const fileSchema = z.strictObject({
           : `expected an object of servers by name, found ${kindOf(input)}`,
     })
     .describe('The MCP servers by name.'),
+  serverDefaults: serverSchema
+    .omit({ command: true, args: true, url: true, type: true, namespace: true, dependsOn: true })
+    .optional()
+    .describe('Options that every server has unless it says otherwise.'),
   gateway: gateway.optional().describe('Options of the gateway itself.'),
 });
 
@@ -247,9 +255,13 @@ export type ServerShape = z.infer<typeof serverSchema>;
 export type WebhookShape = z.infer<typeof webhook>;
 export type GatewayShape = z.infer<typeof gateway>;
 
-/** The JSON schema of the file, for editors. */
+/** The JSON schema of the file, for editors. It asks for no key: a file that is laid over others may leave out any. */
 export function jsonSchema(): object {
-  const { $schema, ...rest } = z.toJSONSchema(fileSchema, {
+  const {
+    $schema,
+    required: _,
+    ...rest
+  } = z.toJSONSchema(fileSchema, {
     io: 'input',
     unrepresentable: 'any',
     override: ({ jsonSchema: node }) => {

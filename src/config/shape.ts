@@ -24,16 +24,21 @@ const MOST_PROBLEMS = 500;
 export function checkShape(value: unknown): { readonly file: FileShape | undefined; readonly problems: readonly Problem[] } {
   const result = fileSchema.safeParse(value, { error: explain });
   if (result.success) return { file: result.data, problems: [] };
-  const problems = result.error.issues.flatMap(problemsOf);
+  const problems = result.error.issues.flatMap((issue) => problemsOf(issue, fileSchema));
   if (problems.length > MOST_PROBLEMS) return { file: undefined, problems };
   const rest = fileSchema.safeParse(problems.reduce((kept, { path }) => without(kept, path), value));
   return { file: rest.data, problems };
 }
 
-function problemsOf(issue: z.core.$ZodIssue): Problem[] {
+/** What is wrong with a value that is not in the file, in the same words; paths are those within the value. */
+export function complaintsOf(schema: z.ZodType, value: unknown): readonly Problem[] {
+  return schema.safeParse(value, { error: explain }).error?.issues.flatMap((issue) => problemsOf(issue, schema)) ?? [];
+}
+
+function problemsOf(issue: z.core.$ZodIssue, schema: z.ZodType): Problem[] {
   const path = issue.path.filter((segment) => typeof segment !== 'symbol');
   if (issue.code === 'unrecognized_keys') {
-    const known = keysAt(fileSchema, path);
+    const known = keysAt(schema, path);
     return issue.keys.map((key) => ({ path: [...path, key], at: 'key', message: unknownKey(key, known) }));
   }
   return [{ path, at: issue.code === 'invalid_key' ? 'key' : 'value', message: issue.message }];

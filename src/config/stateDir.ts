@@ -11,12 +11,17 @@ export interface StateDirOptions {
   readonly env: Env;
 }
 
-/** Where state goes; undefined: nowhere. XDG Base Directory Specification. */
+/**
+ * Where state goes; undefined: nowhere. As with every setting the environment wins over the file. XDG Base Directory
+ * Specification.
+ */
 export function stateDirOf({ written, folder, env }: StateDirOptions): string | undefined {
+  const { ONEMCP_STATE_DIR, XDG_STATE_HOME: xdg, HOME: home } = env;
+  const own = ONEMCP_STATE_DIR?.trim();
+  if (own?.toLowerCase() === 'false') return undefined;
+  if (own) return resolve(own);
   if (written === false) return undefined;
   if (typeof written === 'string') return resolve(folder, written);
-  const { ONEMCP_STATE_DIR: own, XDG_STATE_HOME: xdg, HOME: home } = env;
-  if (own) return resolve(own);
   if (xdg && isAbsolute(xdg)) return join(xdg, 'onemcp');
   return home ? join(home, '.local/state/onemcp') : undefined;
 }

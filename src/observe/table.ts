@@ -4,6 +4,8 @@ import { escapeControls } from './escape.ts';
 import type { Change, ServerStatus, StatusDocument } from './status.ts';
 import { columns, sentence, span, time } from './text.ts';
 
+export { columns };
+
 /** All servers as a table of text, for people. */
 export function worldTable({ backends }: World): string {
   const rows = [...backends.values()].map(({ name, state, items, tags, lastError }) => [

@@ -265,12 +265,16 @@ describe('watching', () => {
 it.each<[text: string | undefined, dir: string | undefined]>([
   ['{ "gateway": { "stateDir": "s" } }', '/etc/s'],
   ['{ "gateway": { "stateDir": false } }', undefined],
-  ['{ "gateway": { "stateDir": 5 } }', '/own'],
-  ['{ "gateway": [', '/own'],
-  ['null', '/own'],
-  ['[]', '/own'],
-  ['', '/own'],
-  [undefined, '/own'],
-])('the state folder of %j is %j', (text, dir) => {
-  expect(stateDirOfText('/etc/mcp.json', text, { ONEMCP_STATE_DIR: '/own' })).toBe(dir);
+  ['{ "gateway": { "stateDir": 5 } }', '/xdg/onemcp'],
+  ['{ "gateway": [', '/xdg/onemcp'],
+  ['null', '/xdg/onemcp'],
+  ['[]', '/xdg/onemcp'],
+  ['', '/xdg/onemcp'],
+  [undefined, '/xdg/onemcp'],
+])('the state folder of %j is %j, and that of the environment wins over it', (text, dir) => {
+  const env = { XDG_STATE_HOME: '/xdg' };
+  expect(stateDirOfText('/etc/mcp.json', text, env)).toBe(dir);
+  expect(stateDirOfText('/etc/mcp.json', text, { ...env, ONEMCP_STATE_DIR: '/own' })).toBe('/own');
+  expect(stateDirOfText('/etc/mcp.json', text, { ...env, ONEMCP_STATE_DIR: '' })).toBe(dir);
+  expect(stateDirOfText('/etc/mcp.json', text, { ...env, ONEMCP_STATE_DIR: 'false' })).toBeUndefined();
 });

@@ -147,7 +147,7 @@ describe('a plan', () => {
     );
     // Whatever a file can say of the gateway is told when it changes.
     const untold = new Set(['file', 'backends', 'disabled', 'limits', 'secrets', 'strategy']);
-    expect(Object.keys(before).filter((key) => !untold.has(key))).toHaveLength(11);
+    expect(Object.keys(before).filter((key) => !untold.has(key))).toHaveLength(12);
   });
 
   it('says so until the gateway has been restarted', async () => {

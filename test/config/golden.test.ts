@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { Config } from '../../src/config/config.ts';
+import type { Config, Overrides } from '../../src/config/config.ts';
 import { formatIssue, loadConfig } from '../../src/config/load.ts';
 import { LIMITS } from '../../src/limits.ts';
 
@@ -20,7 +20,7 @@ describe('configuration', () => {
   }
 });
 
-/** Lines like `KEY=VALUE`; `SECRET:name=value` is what the secret provider knows. */
+/** Lines like `KEY=VALUE`; `SECRET:name=value` is what the secret provider knows, `--port=1` an option of the command line. */
 function sections(golden: string) {
   const match = /^([\s\S]*)\n---------- env\n([\s\S]*?)---------- expect\n([\s\S]*)$/.exec(golden);
   if (!match) throw new Error('a golden has the sections text, env and expect');
@@ -37,10 +37,22 @@ async function outcome(text: string, lines: string): Promise<string> {
     if (value === undefined) throw new Error('there is no such secret');
     return value;
   };
-  const loaded = await loadConfig({ file: 'mcp.json', base: '/golden', text, env: values, secrets: { read } });
+  const loaded = await loadConfig({
+    file: 'mcp.json',
+    base: '/golden',
+    text,
+    env: values,
+    secrets: { read },
+    overrides: overridesOf(values),
+  });
   if (!loaded.ok) return `${loaded.issues.map(formatIssue).join('\n')}\n`;
   const warnings = loaded.warnings.map((warning) => `warning: ${formatIssue(warning)}\n`).join('');
   return `${warnings}${JSON.stringify(withoutDefaults(loaded.config), null, 2)}\n`;
+}
+
+function overridesOf(values: Readonly<Record<string, string>>): Overrides {
+  const { '--host': host, '--port': port, '--insecure-no-auth': open } = values;
+  return { host, port: port === undefined ? undefined : Number(port), insecureNoAuth: open === undefined ? undefined : true };
 }
 
 function withoutDefaults(config: Config): object {

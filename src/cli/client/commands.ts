@@ -10,6 +10,8 @@ export interface CommandPorts {
   readonly finish: (command: () => Promise<number>) => Promise<void>;
   /** `30s` in milliseconds. @throws InvalidArgumentError */
   readonly duration: (text: string) => number;
+  /** The configuration file when none is named. */
+  readonly file: string;
 }
 
 const LISTS: Readonly<Record<ListCommand, string>> = {
@@ -20,8 +22,6 @@ const LISTS: Readonly<Record<ListCommand, string>> = {
 
 const EXITS = '\nExit codes: 0 done, 1 no gateway runs or it answered with an error, 2 the command line is wrong, 130 interrupted';
 const CALL_EXITS = EXITS.replace(', 130', ', 3 the tool says that it failed, 130');
-
-const DEFAULT_FILE = './mcp.json';
 
 /** The commands that use a running gateway as its client. */
 export function clientCommands(program: Command, common: CommandPorts): void {
@@ -34,7 +34,7 @@ function listCommand(program: Command, { what, description }: { what: ListComman
   const command = program
     .command(what)
     .description(description)
-    .argument('[file]', 'configuration file of the gateway', DEFAULT_FILE)
+    .argument('[file]', 'configuration file of the gateway', common.file)
     .option('--server <name>', 'only those of this server')
     .option('--json', 'print them as the gateway lists them')
     .addHelpText('after', `\nExamples:\n  onemcp ${what}\n  onemcp ${what} --server github --json\n${EXITS}\n`)
@@ -89,7 +89,7 @@ ${CALL_EXITS}
 
 const asking = (command: Command, common: CommandPorts): Command =>
   endpoint(
-    command.option('--file <file>', 'configuration file of the gateway', DEFAULT_FILE).option('--json', 'print the whole result as JSON'),
+    command.option('--file <file>', 'configuration file of the gateway', common.file).option('--json', 'print the whole result as JSON'),
     common,
   );
 
@@ -105,7 +105,7 @@ function endpoint(command: Command, { duration }: CommandPorts): Command {
     ]);
 }
 
-function completionCommands(program: Command, { ports, finish }: CommandPorts): void {
+function completionCommands(program: Command, { ports, finish, file: defaultFile }: CommandPorts): void {
   program
     .command('completion')
     .description('print a script that lets a shell complete commands, options and names of servers')
@@ -127,7 +127,7 @@ Exit codes: 0 done, 2 the command line is wrong
     });
   program
     .command('completion-names', { hidden: true })
-    .argument('[file]', 'configuration file', DEFAULT_FILE)
+    .argument('[file]', 'configuration file', defaultFile)
     .action(async (file: string) => {
       const { completionNames } = await import('../completionNames.ts');
       await finish(() => completionNames(file, ports));
