@@ -5,6 +5,7 @@ import type { BackendSpec, Config, Issue, Loaded, Overrides, Sources } from './c
 import { checkDependencies } from './dependencies.ts';
 import type { Desk, Entry } from './entry.ts';
 import { createFillings } from './fillings.ts';
+import { adopt } from './foreign.ts';
 import { gatewayParts, limitsOf } from './gateway.ts';
 import { byPosition, formatPath, type Problem } from './issue.ts';
 import { namespaces } from './names.ts';
@@ -28,14 +29,27 @@ export interface LoadOptions extends Sources {
 
 /** Loads a configuration. Never throws: whatever is wrong becomes an issue. */
 export async function loadConfig(options: LoadOptions): Promise<Loaded> {
-  const { document, problems: parsing, positionOf } = parseDocument(options.text);
-  if (!document) return { ok: false, issues: located(parsing, options.file, ({ offset = 0 }) => positionOf(offset)) };
+  const { document: written, problems: parsing, positionOf } = parseDocument(options.text);
+  if (!written) return { ok: false, issues: located(parsing, options.file, ({ offset = 0 }) => positionOf(offset)) };
+  const { value, notes, origin } = await adopt(written.value, { ...options, ...placeOf(options) });
+  const asWritten = (problem: Problem) => ({ ...problem, path: origin(problem.path) });
+  const document: Document = { value, locate: (problem) => written.locate(asWritten(problem)) };
   const { file: shape, problems: shaping } = checkShape(document.value);
-  const findings = { problems: [...parsing, ...shaping], warnings: [] as Problem[], elsewhere: [] as Issue[] };
+  const findings = { problems: [...parsing, ...shaping], warnings: [...notes], elsewhere: [] as Issue[] };
   const config = shape && (await normalised({ shape, document, options, ...findings }));
-  const issues = [...findings.elsewhere, ...located(findings.problems, options.file, document.locate)];
+  const issues = [...findings.elsewhere, ...located(findings.problems.map(asWritten), options.file, document.locate)];
   if (!config || issues.length > 0) return { ok: false, issues };
-  return { ok: true, config, warnings: located(findings.warnings, options.file, document.locate) };
+  return { ok: true, config, warnings: located(findings.warnings.map(asWritten), options.file, document.locate) };
+}
+
+/** Absolute places of the file; a label has no folder but that in which onemcp was started. */
+function placeOf({ file, base = '' }: LoadOptions): { readonly file: string; readonly folder: string; readonly base: string } {
+  const isLabel = /^<.*>$/.test(file);
+  return {
+    file: isLabel ? file : resolve(base, file),
+    folder: isLabel ? resolve(base) : dirname(resolve(base, file)),
+    base: resolve(base),
+  };
 }
 
 interface Work {
@@ -48,12 +62,11 @@ interface Work {
 }
 
 async function normalised({ shape, document, options, problems, warnings, elsewhere }: Work): Promise<Config> {
-  const { base = '', overrides = {} } = options;
+  const { overrides = {} } = options;
+  const { file, folder } = placeOf(options);
   const isLabel = /^<.*>$/.test(options.file);
-  const file = isLabel ? options.file : resolve(base, options.file);
   const fillings = createFillings(options, problems);
   const limits = limitsOf(shape.gateway ?? {});
-  const folder = isLabel ? resolve(base) : dirname(file);
   const entries = entriesOf(shape, document);
   const backends = await backendsOf(entries, { problems, warnings, fillings, limits, folder });
   checkDependencies(entries, { problems, warnings });
