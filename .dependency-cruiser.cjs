@@ -58,10 +58,10 @@ module.exports = {
         'io/(secrets|sources)/',
         'io/control(Socket|Client).ts$',
         'http/controlOps.ts$',
-        'observe/(log|table|status|why).ts$',
+        'observe/(log|table|status|text|why).ts$',
       ],
       ['commander'],
-      ['path', 'url', 'fs', 'fs/promises', 'stream'],
+      ['path', 'url', 'fs', 'fs/promises', 'readline/promises', 'stream'],
     ),
   ],
   options: {
