@@ -6,7 +6,8 @@ import type { Sources } from './config.ts';
 /** Products whose files we read. */
 export type Product = 'vscode' | 'cursor' | 'claude' | '1mcp';
 
-export const TITLES: Readonly<Record<Product, string>> = { vscode: 'VS Code', cursor: 'Cursor', claude: 'Claude Desktop', '1mcp': '1MCP' };
+/** Their names for people, in the order in which people are asked. */
+export const TITLES: Readonly<Record<Product, string>> = { claude: 'Claude Desktop', cursor: 'Cursor', vscode: 'VS Code', '1mcp': '1MCP' };
 
 /** What the texts of one file mean. */
 export interface Dialect {
