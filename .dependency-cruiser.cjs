@@ -63,7 +63,7 @@ module.exports = {
         'observe/(escape|log|table|text|status|why).ts$',
       ],
       ['commander'],
-      ['path', 'url', 'fs', 'fs/promises', 'stream'],
+      ['path', 'url', 'fs', 'fs/promises', 'readline/promises', 'stream'],
     ),
   ],
   options: {

@@ -2,16 +2,20 @@
 import module from 'node:module';
 import { tmpdir } from 'node:os';
 import { isatty } from 'node:tty';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { AlertTestFlags, MuteFlags } from './cli/alert.ts';
 import { clientCommands } from './cli/client/commands.ts';
 import type { ControlFlags } from './cli/control.ts';
 import type { ExplainFlags } from './cli/explain.ts';
+import type { ImportFlags } from './cli/import.ts';
+import type { InitFlags } from './cli/init.ts';
+import type { ListFlags } from './cli/list.ts';
 import { asOurRun, type OneMcpFlags, withCommand } from './cli/oneMcp.ts';
 import type { OperateFlags } from './cli/operate.ts';
 import type { PlanFlags } from './cli/plan.ts';
 import type { ProcessPorts } from './cli/process.ts';
 import type { RunFlags } from './cli/run.ts';
+import type { AddFlags, FileFlags } from './cli/servers.ts';
 import type { StatusFlags } from './cli/status.ts';
 import { VERSION } from './cli/version.ts';
 import { inUnit } from './config/units.ts';
@@ -160,6 +164,75 @@ program
   .action(async (key: string | undefined, file: string, flags: ExplainFlags) => {
     const { explain } = await import('./cli/explain.ts');
     await finish(() => explain({ key, file, flags, ports }));
+  });
+
+/** A command for the configuration file itself; no gateway needs to run. */
+const editor = (nameAndArguments: string, description: string, example: string) =>
+  program
+    .command(nameAndArguments)
+    .description(description)
+    .option('--file <file>', 'configuration file', FILE)
+    .addHelpText('after', `\nExample:\n  onemcp ${example}\n`);
+
+/** An option that may be given more than once. */
+const several = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+
+editor('init', 'write a configuration to begin with', 'init --import')
+  .option('--yes', 'ask nothing')
+  .option('--import', 'import the servers of Claude Desktop, Cursor, VS Code and 1MCP')
+  .option('--port <number>', 'port to listen on', portNumber)
+  .option('--force', 'replace a file that is there, keeping it beside the new one')
+  .action(async (flags: InitFlags) => {
+    const { init } = await import('./cli/init.ts');
+    await finish(() => init({ flags, ports }));
+  });
+
+editor('import', 'take over the servers of another product', 'import cursor ~/.cursor/mcp.json')
+  .addArgument(new Argument('<product>', 'whose file it is').choices(['claude', 'cursor', 'vscode', '1mcp'] as const))
+  .argument('[path]', 'the file; default: where the product keeps it')
+  .addOption(
+    new Option('--on-conflict <what>', 'what becomes of a server whose name is taken').choices(['rename', 'fail']).default('rename'),
+  )
+  .option('--dry-run', 'print the result and change nothing')
+  .action(async (product: 'claude' | 'cursor' | 'vscode' | '1mcp', path: string | undefined, flags: ImportFlags) => {
+    const { importFrom } = await import('./cli/import.ts');
+    await finish(() => importFrom({ product, path }, flags, ports));
+  });
+
+editor(
+  'add <name> [command...]',
+  'add a server: a program behind "--", or a --url',
+  'add files -- npx -y @modelcontextprotocol/server-filesystem .',
+)
+  .option('--url <url>', 'address of a remote server')
+  .addOption(new Option('--type <type>', 'transport of a remote server').choices(['http', 'sse']))
+  .option('--header <name=value>', 'HTTP header for a remote server; may be repeated', several)
+  .option('--env <name=value>', 'environment variable of the program; may be repeated', several)
+  .option('--tag <tag>', 'word by which clients choose servers; may be repeated', several)
+  .option('--force', 'replace a server of that name')
+  .action(async (name: string, words: readonly string[], flags: AddFlags) => {
+    const { add } = await import('./cli/servers.ts');
+    await finish(() => add(name, words, { flags, ports }));
+  });
+
+const CHANGES = {
+  remove: 'take a server out of the configuration',
+  enable: 'use a server that is disabled',
+  disable: 'keep a server in the configuration but do not use it',
+} as const;
+
+for (const [change, description] of Object.entries(CHANGES) as [keyof typeof CHANGES, string][]) {
+  editor(`${change} <name>`, description, `${change} github`).action(async (name: string, flags: FileFlags) => {
+    const servers = await import('./cli/servers.ts');
+    await finish(() => servers[change](name, { flags, ports }));
+  });
+}
+
+editor('list', 'show the servers of a configuration', 'list --json')
+  .option('--json', 'print JSON')
+  .action(async (flags: ListFlags) => {
+    const { list } = await import('./cli/list.ts');
+    await finish(() => list({ flags, ports }));
   });
 
 /** A command for a gateway that runs already: it is found by the configuration that it serves. */

@@ -166,6 +166,10 @@ export const PROMISES = {
   'health-fields': 'The health document has the fields of the guide, and leaves out what is not known (enterprise guide)',
   ready: 'Ready means: configuration loaded, listening, not draining (enterprise guide)',
   'config-errors': 'A configuration error names line and column, all errors at once (R9)',
+  'config-edits':
+    'add, remove, enable and disable leave comments, style and the rest of the file as they were; an invalid result is refused',
+  'foreign-files': 'Unmodified files of 1MCP, Claude Desktop, Cursor and VS Code run as they are, with notes where the meaning differs',
+  'import-keeps': 'An import overwrites and loses no entry, keeps comments and the former file, and twice is as good as once',
   'config-transaction': 'A bad configuration changes nothing, is shown with line and column, and the next good one is applied (R9)',
   'config-storm': 'Forty edits in two seconds are applied once or twice (R9)',
   'config-unchanged': 'A reload touches only the servers that changed: the others keep their process and session (R9)',

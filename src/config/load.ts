@@ -6,6 +6,7 @@ import type { BackendSpec, Config, Issue, Loaded, Overrides, Sources } from './c
 import { checkDependencies } from './dependencies.ts';
 import type { Desk, Entry } from './entry.ts';
 import { createFillings } from './fillings.ts';
+import { adopt } from './foreign.ts';
 import { gatewayParts, limitsOf } from './gateway.ts';
 import { byPosition, formatPath, type Problem } from './issue.ts';
 import { layersOf } from './layers.ts';
@@ -34,15 +35,31 @@ export interface LoadOptions extends Sources {
 export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const { document: own, problems: parsing, positionOf } = parseDocument(options.text);
   if (!own) return { ok: false, issues: located(parsing, options.file, ({ offset = 0 }) => positionOf(offset)) };
-  const { document, issues: unread, texts: others } = await stackOf(sheetOf(options, own));
-  if (!document) return { ok: false, issues: [...unread, ...located(parsing, options.file, own.locate)], others };
-  const { file: shape, problems: shaping } = checkShape(document.value);
-  const findings = { problems: [...parsing, ...shaping], warnings: [] as Problem[], elsewhere: [] as Issue[], remarks: [] as Issue[] };
+  const { document: written, issues: unread, texts: others } = await stackOf(sheetOf(options, own));
+  if (!written) return { ok: false, issues: [...unread, ...located(parsing, options.file, own.locate)], others };
+  const { value, notes, origin } = await adopt(written.value, { ...options, ...placeOf(options) });
+  const asWritten = (problem: Problem) => ({ ...problem, path: origin(problem.path) });
+  const document: Document = {
+    value,
+    locate: (problem) => written.locate(asWritten(problem)),
+    ...(written.locateFirst && { locateFirst: (problem: Problem) => written.locateFirst!(asWritten(problem)) }),
+  };
+  const { file: shape, problems: shaping } = checkShape(value);
+  const findings = { problems: [...parsing, ...shaping], warnings: [...notes], elsewhere: [] as Issue[], remarks: [] as Issue[] };
   const config = shape && (await normalised({ shape, document, options, ...findings }));
-  const inFile = (problems: readonly Problem[]) => located(atTheirCause(problems, document.value), options.file, document.locate);
+  const inFile = (problems: readonly Problem[]) => located(atTheirCause(problems, value).map(asWritten), options.file, written.locate);
   const issues = [...findings.elsewhere, ...inFile(findings.problems)];
   if (!config || issues.length > 0) return { ok: false, issues, others };
   return { ok: true, config, warnings: [...findings.remarks, ...inFile(findings.warnings)], others };
+}
+
+/** Absolute places of the file; a label has no folder but that in which onemcp was started. */
+function placeOf({ file, base = '' }: LoadOptions): { readonly file: string; readonly folder: string; readonly base: string } {
+  return {
+    file: isLabel(file) ? file : resolve(base, file),
+    folder: isLabel(file) ? resolve(base) : dirname(resolve(base, file)),
+    base: resolve(base),
+  };
 }
 
 const isLabel = (file: string): boolean => /^<.*>$/.test(file);
@@ -67,15 +84,14 @@ interface Work {
 }
 
 async function normalised({ shape, document, options, problems, warnings, elsewhere, remarks }: Work): Promise<Config> {
-  const { base = '', overrides = {} } = options;
+  const { overrides = {} } = options;
+  const { file, folder } = placeOf(options);
   const isNamed = !isLabel(options.file);
-  const file = isNamed ? resolve(base, options.file) : options.file;
   const fillings = createFillings(options, problems);
   const layers = layersOf({ env: options.env, overrides, shape: shape.gateway ?? {} });
   elsewhere.push(...layers.issues);
   remarks.push(...layers.warnings);
   const limits = limitsOf(layers.gateway);
-  const folder = isNamed ? dirname(file) : resolve(base);
   const entries = entriesOf(shape, document);
   const backends = await backendsOf(entries, { problems, warnings, fillings, limits, folder });
   checkDependencies(entries, { problems, warnings });

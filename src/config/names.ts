@@ -10,7 +10,7 @@ interface Named {
 }
 
 /** The namespace made from a server name; empty when nothing of the name can be used. */
-function slug(name: string): string {
+export function slug(name: string): string {
   if (NAMESPACE.test(name)) return name;
   const trim = (text: string) => text.replace(/^-+|-+$/g, '');
   return trim(trim(name.replace(/[^A-Za-z0-9]+/g, '-')).slice(0, LONGEST));
