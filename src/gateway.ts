@@ -166,6 +166,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     legacySse: config.legacySse,
     health: {
       world: system.world,
+      details: config.healthDetails,
+      explain: (name) => control.why(name),
       health: () => {
         const { heapUsed, heapTotal, rss } = process.memoryUsage();
         const world = system.world();
