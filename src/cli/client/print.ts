@@ -3,7 +3,7 @@ import { columns } from '../../observe/text.ts';
 import type { Output, ProcessPorts } from '../process.ts';
 
 /** https://no-color.org */
-export const colorsOf = (out: Output, env: ProcessPorts['env']): boolean => Boolean(out.isTTY) && !env.NO_COLOR && env.TERM !== 'dumb';
+const colorsOf = (out: Output, env: ProcessPorts['env']): boolean => Boolean(out.isTTY) && !env.NO_COLOR && env.TERM !== 'dumb';
 
 /** A table whose first row is its head, cut to the width of a terminal. */
 export function printTable(rows: readonly (readonly string[])[], { stdout, env }: Pick<ProcessPorts, 'stdout' | 'env'>): void {
@@ -14,7 +14,7 @@ export function printTable(rows: readonly (readonly string[])[], { stdout, env }
 }
 
 /** Characters in a line; without a terminal there is no end. */
-export const widthOf = ({ isTTY, columns: width }: Output): number => (isTTY && width ? width : Number.POSITIVE_INFINITY);
+const widthOf = ({ isTTY, columns: width }: Output): number => (isTTY && width ? width : Number.POSITIVE_INFINITY);
 
 /** A text with at most so many characters. */
 export function cut(text: string, width: number): string {

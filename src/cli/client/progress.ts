@@ -40,7 +40,7 @@ export function progressLine(out: Output, what: string): ProgressLine {
 }
 
 /** `3/10 (30 %) reading`. MCP basic/utilities/progress. */
-export function progressText({ progress, total, message }: Json): string {
+function progressText({ progress, total, message }: Json): string {
   const share =
     typeof progress === 'number' && typeof total === 'number' && total > 0 ? ` (${Math.round((100 * progress) / total)} %)` : '';
   const count = typeof progress === 'number' ? `${progress}${typeof total === 'number' ? `/${total}` : ''}${share}` : '';
