@@ -50,13 +50,13 @@ function loads(title: string, runs: readonly LoadRun[]): string {
 }
 
 /** Targets with each gateway below the forwarder it is compared with, whatever order the rounds had. */
-const ORDER = ['direct', 'forwarder→stdio', 'onemcp→stdio', 'forwarder→http', 'onemcp→http'];
+const ORDER = ['direct', 'forwarder→stdio', 'onemcp→stdio', 'onemcp→stdio, metrics off', 'forwarder→http', 'onemcp→http'];
 const inOrder = (runs: readonly LoadRun[]) => runs.map((run) => run.target).sort((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
 
 /** Median and extremes of the ratios to the forwarder of the same round: noise that hits both cancels out. */
 function ratio(own: readonly LoadRun[], all: readonly LoadRun[], target: string, pick: (run: LoadRun) => number): string {
   if (!target.startsWith('onemcp')) return '';
-  const baseline = target.replace('onemcp', 'forwarder');
+  const baseline = target.replace('onemcp', 'forwarder').replace(/, .*/, '');
   const ratios = own.flatMap((run) => {
     const other = all.find((candidate) => candidate.target === baseline && candidate.round === run.round);
     return other ? [pick(run) / pick(other)] : [];

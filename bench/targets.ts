@@ -33,6 +33,8 @@ export interface TargetOptions {
   readonly early?: boolean;
   /** Folder of what is remembered from one gateway with the same backends to the next; none by default. */
   readonly home?: string;
+  /** Options of the gateway. */
+  readonly options?: Readonly<Record<string, unknown>>;
 }
 
 /** True once the gateway was built. */
@@ -55,11 +57,11 @@ export async function startForwarder({ behind, probe, early }: TargetOptions): P
 }
 
 /** The built gateway in front of its backends, all connected unless `early`. */
-export async function startGateway({ behind, probe, early, home }: TargetOptions): Promise<Target> {
+export async function startGateway({ behind, probe, early, home, options }: TargetOptions): Promise<Target> {
   if (!gatewayIsBuilt()) throw new Error('dist/main.js does not exist: npm run build');
   const port = await freePort();
   const config = join(home ?? configFolder(), home ? 'mcp.json' : `mcp-${port}.json`);
-  writeFileSync(config, JSON.stringify(gatewayConfig(behind, home ? join(home, 'state') : false)));
+  writeFileSync(config, JSON.stringify(gatewayConfig(behind, { stateDir: home ? join(home, 'state') : false, ...options })));
   const args = [GATEWAY, 'run', config, '--port', String(port), '--host', '127.0.0.1', '--log-level', 'error'];
   const child = startChild({ name: 'onemcp', args, probe: probe ?? false });
   const gateway = target('onemcp', child, `http://127.0.0.1:${port}/mcp`);
@@ -73,8 +75,9 @@ export async function startGateway({ behind, probe, early, home }: TargetOptions
 }
 
 /** One backend is passed through under its own names, so that the tool is `echo` for every target. */
-function gatewayConfig(behind: Behind, stateDir: string | false): unknown {
-  if ('url' in behind) return { gateway: { stateDir, naming: { prefix: 'never' } }, mcpServers: { b: { type: 'http', url: behind.url } } };
+function gatewayConfig(behind: Behind, gateway: Readonly<Record<string, unknown>>): unknown {
+  if ('url' in behind)
+    return { gateway: { ...gateway, naming: { prefix: 'never' } }, mcpServers: { b: { type: 'http', url: behind.url } } };
   const entry = {
     command: process.execPath,
     args: [STDIO_BACKEND],
@@ -82,7 +85,7 @@ function gatewayConfig(behind: Behind, stateDir: string | false): unknown {
   };
   const servers = Array.from({ length: behind.stdio }, (_, index) => [`b${index}`, entry] as const);
   const naming = behind.stdio === 1 && { naming: { prefix: 'never' } };
-  return { gateway: { stateDir, ...naming }, mcpServers: Object.fromEntries(servers) };
+  return { gateway: { ...gateway, ...naming }, mcpServers: Object.fromEntries(servers) };
 }
 
 async function allConnected({ url, child }: Target, count: number): Promise<void> {

@@ -4,6 +4,7 @@ import { LIMITS } from '../src/limits.ts';
 import { backendMachine } from '../src/machines/backend.ts';
 import { configMachine } from '../src/machines/config.ts';
 import { rootMachine } from '../src/machines/root.ts';
+import { FAMILIES } from '../src/observe/families.ts';
 import { mermaid } from './charts.ts';
 import { notices } from './notices.ts';
 
@@ -26,7 +27,7 @@ export const generated: readonly Generated[] = [
         config: chart(mermaid(configMachine)),
       }),
   },
-  { file: 'README.md', content: () => withSections('README.md', { limits: limitsTable() }) },
+  { file: 'README.md', content: () => withSections('README.md', { limits: limitsTable(), metrics: metricsTable() }) },
   { file: 'THIRD-PARTY-NOTICES.md', content: notices },
 ];
 
@@ -49,6 +50,15 @@ async function withSections(file: string, sections: Readonly<Record<string, stri
 function limitsTable(): string {
   const rows = Object.entries(LIMITS).map(([name, { default: value, unit, help }]) => `| \`${name}\` | ${shown(value, unit)} | ${help} |`);
   return ['| option | default | what it limits |', '|---|---|---|', ...rows].join('\n');
+}
+
+/** Every metric of our own, as rows. */
+function metricsTable(): string {
+  const rows = Object.entries(FAMILIES).map(([name, { type, labels, help }]) => {
+    const shownLabels = labels.map((label) => `\`${label}\``).join(', ');
+    return `| \`${name}\` | ${type} | ${shownLabels} | ${help} |`;
+  });
+  return ['| metric | type | labels | what it says |', '|---|---|---|---|', ...rows].join('\n');
 }
 
 function shown(value: number, unit: string): string {

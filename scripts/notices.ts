@@ -11,6 +11,7 @@ const BUNDLED = [
   'consola',
   'hono',
   'jsonc-parser',
+  'prom-client',
   'rxjs',
   'undici',
   'xstate',

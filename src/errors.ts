@@ -44,6 +44,8 @@ const TABLE = {
 } as const satisfies Record<string, { rpc: number; http: number }>;
 
 export type ErrorCode = keyof typeof TABLE;
+/** All of them. */
+export const ERROR_CODES = Object.keys(TABLE) as readonly ErrorCode[];
 
 /** Facts about an error that are safe to show to a client: never arguments, tokens or environment values. */
 export interface ErrorData {

@@ -25,6 +25,7 @@ import { createConnection } from './mcp/connection.ts';
 import { createContext } from './mcp/context.ts';
 import { createMethods } from './mcp/methods/index.ts';
 import { createCursors } from './mcp/page.ts';
+import { metricsOf } from './metrics.ts';
 import { health } from './observe/health.ts';
 import { hiddenNotes, narrateHidden } from './observe/hidden.ts';
 import { createHistory } from './observe/history.ts';
@@ -33,6 +34,7 @@ import { listChanged } from './observe/listChanged.ts';
 import { narrate } from './observe/narrate.ts';
 import { createRedactor, type Redactor } from './observe/redact.ts';
 import { type KnownView, remember } from './observe/remember.ts';
+import { createTally } from './observe/tally.ts';
 import { narrateToolChanges } from './observe/toolChanges.ts';
 import { worldStream } from './observe/world.ts';
 import { createReloader } from './reload.ts';
@@ -150,6 +152,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     instructions: config.instructions,
     extensions: config.passthroughExtensions,
     samplingContext: (backend) => specs.get(backend)?.samplingContext ?? false,
+    counts: config.metrics,
     need: system.need,
     release: system.release,
     wake: system.wake,
@@ -163,18 +166,35 @@ export function createGateway(options: GatewayOptions): Gateway {
   const sessions = createSessions({ limits, now, streams });
   const mcp = { context, methods, sessions, streams, onBug };
   const guard = createHostGuard({ trustedHosts: [config.host, ...config.trustedHosts], allowedOrigins: config.allowedOrigins });
+  const world$ = worldStream(system);
+  const tally = config.metrics ? createTally(world$) : undefined;
+  const problems = () => remembering?.problems() ?? [];
+  const sessionCount = () => sessions.size + [...channels].filter(({ session }) => session).length;
   const app = createApp({
     guard,
     mcp,
+    metrics:
+      tally &&
+      metricsOf({
+        context,
+        tally,
+        version,
+        problems,
+        spec: (name) => specs.get(name),
+        sessions: sessionCount,
+        eventStreams: () => streams.size,
+      }),
     legacySse: config.legacySse,
     health: {
       world: system.world,
+      details: config.healthDetails,
+      explain: (name) => control.why(name),
       health: () => {
         const { heapUsed, heapTotal, rss } = process.memoryUsage();
         const world = system.world();
         const hidden = hiddenNotes(context.view(world), redact);
         const memory = { heapUsed, heapTotal, rss };
-        const facts = { hidden, waitingFor: context.lanes.statusOf, problems: remembering?.problems() ?? [] };
+        const facts = { hidden, waitingFor: context.lanes.statusOf, problems: problems() };
         return health(world, { version, uptime: process.uptime(), ...memory, now: ports.now(), transport, ...facts });
       },
     },
@@ -189,7 +209,6 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
 
   const channels = new Set<ReturnType<typeof createConnection>>();
-  const world$ = worldStream(system);
   const narration = narrate(world$, log);
   narration.add(narrateToolChanges(world$, log));
   const history = createHistory(world$, { most: limits['history.transitions'], redact, now: ports.now });
@@ -197,7 +216,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const onApply = (next: Config) => {
     specs = specsOf(next);
   };
-  const reloader = source && createReloader({ source, config, system, learn: redactor.learn, log, onApply });
+  const reloader = source && createReloader({ source, config, system, learn: redactor.learn, log, onApply, onResult: tally?.reloaded });
   const startedAt = ports.now();
   const control = createControl({
     world: system.world,
@@ -218,16 +237,16 @@ export function createGateway(options: GatewayOptions): Gateway {
       save: (known) => catalogs.save(known.flatMap((view) => knownOf(view, specs.get(view.name)))),
       log,
     });
-  const notifications = listChanged(world$, { view: context.view, quiet: limits['batch.quiet'], max: limits['batch.max'] }).subscribe(
-    (kinds) => {
-      try {
-        sessions.announce(kinds);
-        for (const { session } of channels) session?.announce(kinds);
-      } catch (error) {
-        onBug(error);
-      }
-    },
-  );
+  const batches = { quiet: limits['batch.quiet'], max: limits['batch.max'] };
+  const notifications = listChanged(world$, { view: context.view, onChange: tally?.changed, ...batches }).subscribe((kinds) => {
+    tally?.announced(kinds);
+    try {
+      sessions.announce(kinds);
+      for (const { session } of channels) session?.announce(kinds);
+    } catch (error) {
+      onBug(error);
+    }
+  });
   const sweeper = setInterval(() => {
     sessions.sweep();
     context.connections.sweep();
@@ -256,6 +275,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     closeContext();
     narration.unsubscribe();
     notifications.unsubscribe();
+    tally?.subscription.unsubscribe();
     await controlServer?.close();
     reaper?.close();
   };
@@ -265,8 +285,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     onChange: system.onChange,
     fetch: (request) => app.fetch(request),
     async listen() {
-      const onUnread = (connections: number) =>
+      const onUnread = (connections: number) => {
+        tally?.closedUnread(connections);
         log('warn', 'http.unread_closed', { message: `${connections} connections were closed: their clients do not read`, connections });
+      };
       server = await listen({ fetch: app.fetch as never, express, host: config.host, port: config.port, limits, onUnread });
       run();
       return { url: server.url, port: server.port };
@@ -276,7 +298,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     control,
     async openControl(paths) {
-      controlServer = await openControl(paths, controlListener(control));
+      controlServer = await openControl(paths, controlListener(control, soleClient ? undefined : mcp));
       return { path: controlServer.path };
     },
     async serveStdio({ input, output }) {

@@ -99,6 +99,7 @@ export const LIMITS = {
   'session.maxInFlight': { default: 64, unit: 'count', help: 'Requests in flight of one session.' },
   'session.maxSubscriptions': { default: 1_000, unit: 'count', help: 'Resources one session may be subscribed to.' },
   'name.maxLength': { default: 64, unit: 'count', help: 'Longest exposed tool or prompt name; at least 48.' },
+  metricsCache: { default: 1_000, unit: 'ms', help: 'How long a text of /metrics is given out again before the next one is made; 0 makes one each time.' },
   'inspect.history': { default: 1_000, unit: 'count', help: 'Inspection events kept for a page that opens later.' },
 } as const satisfies Record<string, Limit>;
 

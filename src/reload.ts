@@ -7,6 +7,7 @@ import { formatIssue } from './config/issue.ts';
 import type { Log } from './io/deps.ts';
 import type { Bad, Good, Verdict } from './machines/config.ts';
 import type { Redactor } from './observe/redact.ts';
+import type { ReloadResult } from './observe/tally.ts';
 
 export interface ReloaderOptions {
   readonly source: ConfigSource;
@@ -17,6 +18,8 @@ export interface ReloaderOptions {
   readonly log: Log;
   /** Before the plan is carried out. */
   readonly onApply: (config: Config) => void;
+  /** After each reading that was not a mere plan. */
+  readonly onResult?: (result: ReloadResult) => void;
 }
 
 /** Reads the configuration again when it changes or when somebody asks. */
@@ -30,7 +33,7 @@ export interface Reloader {
 /** A long list of the same mistake helps nobody who reads a log. */
 const MOST_ISSUES = 20;
 
-export function createReloader({ source, config: started, system, learn, log, onApply }: ReloaderOptions): Reloader {
+export function createReloader({ source, config: started, system, learn, log, onApply, onResult }: ReloaderOptions): Reloader {
   let running = started;
   /** Options that were said to need a restart, so that each is said once. */
   let told: readonly string[] = [];
@@ -46,12 +49,14 @@ export function createReloader({ source, config: started, system, learn, log, on
   const apply = ({ config, plan, warnings }: Good) => {
     const isClean = system.world().config.lastError === undefined && plan.needsRestart.join() === told.join();
     if (isClean && isInForce(plan, running, config)) {
+      onResult?.('unchanged');
       log('debug', 'config.unchanged', { message: `${config.file}: nothing has changed` });
       return;
     }
     running = config;
     onApply(config);
     system.apply(plan, config);
+    onResult?.('applied');
     for (const warning of warnings.slice(0, MOST_ISSUES)) tell('warn', 'config.warning', warning);
     const { revision } = system.world().config;
     log('info', 'config.applied', { message: `configuration applied: ${summary(plan)}`, revision, ...counts(plan) });
@@ -65,6 +70,7 @@ export function createReloader({ source, config: started, system, learn, log, on
 
   const reject = ({ issues }: Bad) => {
     system.rejected(issues);
+    onResult?.('rejected');
     for (const issue of issues.slice(0, MOST_ISSUES)) tell('error', 'config.rejected', issue);
     const more = issues.length - MOST_ISSUES;
     const rest = more > 0 ? `${more} more ${more === 1 ? 'error' : 'errors'}; ` : '';

@@ -32,7 +32,8 @@ export interface Items {
 }
 export const NO_ITEMS: Items = { tools: [], prompts: [], resources: [], templates: [] };
 
-export type BackendState = 'idle' | 'starting' | 'connected' | 'error' | 'retrying' | 'failed' | 'stopping' | 'stopped';
+export const BACKEND_STATES = ['idle', 'starting', 'connected', 'error', 'retrying', 'failed', 'stopping', 'stopped'] as const;
+export type BackendState = (typeof BACKEND_STATES)[number];
 
 /** Server information and capabilities of a backend, as it sent them in `initialize`. */
 export interface BackendInfo {

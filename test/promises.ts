@@ -160,6 +160,9 @@ export const PROMISES = {
   'respawn-budget': 'A supervisor bug that repeats ends in a visible error, not in a loop (house §2.4)',
   'no-actor-leak': 'Ended actors are forgotten: restarts do not grow the system (house §7.2)',
   'health-levels': 'Health is healthy, degraded or unhealthy by one table, and 503 only when unhealthy (enterprise guide)',
+  'health-details': 'Strangers learn from /health how many servers are well, but no names, texts or places (enterprise guide)',
+  'health-explain': '/health?explain=name tells why a server is as it is (enterprise guide)',
+  openapi: 'Every HTTP route is described by a valid OpenAPI document (enterprise guide)',
   'health-fields': 'The health document has the fields of the guide, and leaves out what is not known (enterprise guide)',
   ready: 'Ready means: configuration loaded, listening, not draining (enterprise guide)',
   'config-errors': 'A configuration error names line and column, all errors at once (R9)',
@@ -197,6 +200,13 @@ export const PROMISES = {
   'one-batch': 'Changes that come together are announced in one batch, one notification a kind (semantics §6.5)',
   'control-private': 'The control socket is 0600 in a folder of its user alone, from its birth to its end, and no TCP port (issue §2)',
   'control-stale': 'The control socket of a gateway that was killed is replaced, that of a live one is left alone (issue §2)',
+  'cli-client':
+    'The command line lists, calls, gets and reads through the running gateway: progress and colours on a terminal only, interrupts cancel at the server, each way to fail has an exit code',
+  'cli-arguments': 'key=value becomes what the schema of the tool wants, or is refused with all that is wrong before anything is sent',
+  'cli-completion': 'Shells complete commands, options and names of servers, and never run what a name says',
+  metrics:
+    'What /metrics says is what happened: calls by outcome, errors by code, times, queues, sessions, states, restarts and reloads, under bounded labels',
+  'metrics-named': 'The dashboard and the alert rules name only metrics and labels that there are, and promtool accepts the rules',
   status: 'status shows every server with what it waits for, is asleep, held or failing for, also with a broken file (issue §2)',
   why: 'why tells the path of states with times, the last error, exit code, last stderr lines, next start and what to do (issue §2)',
   'operator-commands': 'drain, resume, stop, start and restart do what they say on a running gateway, and say what happened (issue §2)',

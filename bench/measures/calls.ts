@@ -14,13 +14,14 @@ const QUICK: readonly Plan[] = PLANS.map((plan) => ({ ...plan, calls: 500 }));
 
 /** Echo calls of about 100 bytes at concurrency 1, 16 and 64. */
 export const calls: Measure = async (context) => {
-  // One HTTP backend for all three: its state of compilation is then the same for each of them.
+  // One HTTP backend for all of them: its state of compilation is then the same for each of them.
   const backend = await startHttpBackend();
   const stdio = { stdio: 1 };
   const entrants = await startTogether(context, {
     direct: async () => backend,
     'forwarder→stdio': () => startForwarder({ behind: stdio }),
     'onemcp→stdio': () => startGateway({ behind: stdio }),
+    'onemcp→stdio, metrics off': () => startGateway({ behind: stdio, options: { metrics: false } }),
     'forwarder→http': () => startForwarder({ behind: backend }),
     'onemcp→http': () => startGateway({ behind: backend }),
   });

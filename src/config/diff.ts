@@ -51,7 +51,9 @@ const GATEWAY_OPTIONS = {
   prefix: 'naming.prefix',
   stateDir: 'stateDir',
   instructions: 'instructions',
+  healthDetails: 'health.details',
   legacySse: 'legacySse',
+  metrics: 'metrics',
   passthroughExtensions: 'passthroughExtensions',
 } as const satisfies Partial<Record<keyof Config, string>>;
 

@@ -16,7 +16,9 @@ type GatewayParts = Pick<
   | 'prefix'
   | 'strategy'
   | 'instructions'
+  | 'healthDetails'
   | 'legacySse'
+  | 'metrics'
   | 'passthroughExtensions'
 >;
 
@@ -54,7 +56,9 @@ export async function gatewayParts(input: Input): Promise<GatewayParts> {
     prefix: shape.naming?.prefix ?? 'always',
     strategy: shape.strategy ?? 'one_for_one',
     instructions: shape.instructions ?? 'full',
+    healthDetails: shape.health?.details ?? 'auto',
     legacySse: shape.legacySse ?? true,
+    metrics: shape.metrics ?? true,
     passthroughExtensions: shape.passthroughExtensions ?? {},
   };
 }

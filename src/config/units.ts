@@ -39,6 +39,7 @@ const MAY_BE_ZERO: ReadonlySet<LimitName> = new Set<LimitName>([
   'restart.initial',
   'restart.max',
   'restart.resetAfter',
+  'metricsCache',
   'ping.interval',
   'idleTimeout',
   'drainDelay',

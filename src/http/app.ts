@@ -6,27 +6,34 @@ import { type HostGuard, hostGuard } from './guard/host.ts';
 import { type HealthOptions, healthRoutes } from './health.ts';
 import { legacySseRoutes } from './legacySse.ts';
 import { type McpOptions, mcpRoutes } from './mcp.ts';
+import { type MetricsOptions, metricsRoutes } from './metrics.ts';
+import { openApi } from './openapi.ts';
 
 export interface AppOptions {
   readonly guard: HostGuard;
   readonly mcp: McpOptions;
   readonly health: HealthOptions;
+  /** Undefined: there is no `/metrics`. */
+  readonly metrics?: MetricsOptions | undefined;
   /** Whether there is HTTP+SSE, too. */
   readonly legacySse: boolean;
   /** Loaded only with inspection: see http/inspect.ts. */
   readonly inspect?: Hono<Env> | undefined;
 }
 
-/** Every route. Health comes before the guard: probes use addresses of their own. */
-export function createApp({ guard, mcp, health, legacySse, inspect }: AppOptions): Hono<Env> {
+/** Every route. Health and metrics come before the guard: probes use addresses of their own. */
+export function createApp({ guard, mcp, health, metrics, legacySse, inspect }: AppOptions): Hono<Env> {
   const app = new Hono<Env>();
-  app.route('/health', healthRoutes(health));
+  app.route('/health', healthRoutes(health, guard));
+  if (metrics) app.route('/metrics', metricsRoutes(metrics));
   app.use(hostGuard(guard));
   app.route('/mcp', mcpRoutes(mcp));
+  app.get('/openapi.json', (c) => c.json(openApi({ version: mcp.context.serverInfo.version, legacySse, metrics: metrics !== undefined })));
   if (legacySse) app.route('/', legacySseRoutes(mcp));
   if (inspect) app.route('/inspect', inspect);
   app.notFound((c) => {
-    const routes = ['/mcp', ...(legacySse ? ['/sse'] : []), '/health', ...(inspect ? ['/inspect'] : [])];
+    const documents = ['/health', ...(metrics ? ['/metrics'] : []), '/openapi.json', ...(inspect ? ['/inspect'] : [])];
+    const routes = ['/mcp', ...(legacySse ? ['/sse'] : []), ...documents];
     return c.json({ error: `nothing is at ${c.req.path}; there are ${routes.join(', ')}` }, 404);
   });
   app.onError((error) => {

@@ -29,6 +29,8 @@ export interface ContextOptions {
   /** `passthroughExtensions` of the configuration: extension → backend. */
   readonly extensions: Readonly<Record<string, string>>;
   readonly samplingContext: (backend: string) => boolean;
+  /** Counts the calls to each backend. */
+  readonly counts?: boolean | undefined;
   /** Starts and ends instances. */
   readonly need: (instance: Instance) => void;
   readonly release: (id: string) => void;
@@ -40,7 +42,7 @@ export interface ContextOptions {
 /** What the methods share, put together. Before anybody else listens to the World, so that connections are greeted first. */
 export function createContext(options: ContextOptions): { readonly context: Context & { startedAt: number }; close(): void } {
   const { world, onChange, naming, limits, serverInfo, now, epoch, sole, instructions, extensions, samplingContext } = options;
-  const { need, release, wake, log } = options;
+  const { need, release, wake, log, counts } = options;
   const clients = new Set<Client>();
   const namespaceOf = (backend: string) => world().backends.get(backend)?.namespace ?? backend;
   const subscriptions = createSubscriptions({
@@ -91,7 +93,8 @@ export function createContext(options: ContextOptions): { readonly context: Cont
     handedOut: new Map(),
     clients,
     connections,
-    lanes: createLanes({ world, limits, now, wake }),
+    lanes: createLanes({ world, limits, now, wake, counts }),
+    announced: { tools: 0, prompts: 0, resources: 0 },
     subscriptions,
     levels,
     elicitations,

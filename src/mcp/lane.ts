@@ -1,5 +1,6 @@
 import { OnemcpError } from '../errors.ts';
 import type { BackendView, CancelSignal } from '../world.ts';
+import type { CallStats } from './callStats.ts';
 import { NOTHING_SENT } from './retry.ts';
 
 /** What a lane keeps to; a `BackendView` says it. */
@@ -36,6 +37,8 @@ const SMOOTHING = 1 / 8;
 export class Lane {
   /** Monotonic milliseconds until which requests wait for a backend that one of them woke. */
   wakingUntil = Number.NEGATIVE_INFINITY;
+  /** The calls that came this way; undefined where nobody counts. */
+  readonly stats: CallStats | undefined;
   readonly #now: () => number;
   readonly #turns: Line[] = [];
   readonly #waiting = new Set<Waiting>();
@@ -45,8 +48,9 @@ export class Lane {
   #pace: number | undefined;
   #lastTurn = 0;
 
-  constructor(now: () => number) {
+  constructor(now: () => number, stats?: CallStats) {
     this.#now = now;
+    this.stats = stats;
   }
 
   get inFlight(): number {

@@ -36,6 +36,8 @@ export interface Context {
   readonly connections: Connections;
   /** Places and lines of requests, for each backend. */
   readonly lanes: Lanes;
+  /** `notifications/…/list_changed` that clients were sent so far, by kind. */
+  readonly announced: Record<'tools' | 'prompts' | 'resources', number>;
   readonly subscriptions: Subscriptions;
   readonly levels: Levels;
   readonly elicitations: Elicitations;

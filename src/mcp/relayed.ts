@@ -1,5 +1,6 @@
 import { OnemcpError } from '../errors.ts';
 import type { BackendSession, Json } from '../world.ts';
+import { type CallStats, methodIndex } from './callStats.ts';
 import { enter, enterLater } from './enter.ts';
 import type { Failure } from './failure.ts';
 import type { Call, Context, Method } from './method.ts';
@@ -30,9 +31,11 @@ export interface Relayed<R extends Route> {
  */
 export function relayed<R extends Route>(spec: Relayed<R>): Method {
   const way = spec.enter ?? enter;
+  const counted = methodIndex(spec.name);
   return {
     name: spec.name,
     async handle(call, context) {
+      const began = context.lanes.unrouted ? context.now() : 0;
       let route: R | undefined;
       let first: unknown;
       let repeated = false;
@@ -46,6 +49,7 @@ export function relayed<R extends Route>(spec: Relayed<R>): Method {
           const entered = first === undefined ? way(backend, call, context) : (spec.enter ?? enterLater)(backend, call, context);
           const session = entered instanceof Promise ? await entered : entered;
           repeated = first !== undefined;
+          if (repeated && lane.stats) lane.stats.repeats++;
           let result: Json;
           try {
             result = await (spec.send ? spec.send(session, route, call, context) : session.request(call.method, call.params, options));
@@ -56,16 +60,48 @@ export function relayed<R extends Route>(spec: Relayed<R>): Method {
           } finally {
             lane.leave();
           }
-          return spec.finish(result, route, call, context);
+          const finished = spec.finish(result, route, call, context);
+          lane.stats?.answered(counted, context.now() - began, result.isError === true);
+          return finished;
         }
       } catch (error) {
         // What was sent once and could not be sent again has failed for the reason it failed first.
         const shown = first === undefined || repeated || isUnsent(first) ? error : first;
         const unsent = isUnsent(error) && (first === undefined || isUnsent(first));
-        return spec.fail({ error: shown, backend: route?.backend, route, repeated, unsent }, call, context);
+        return failed(spec, { error: shown, backend: route?.backend, route, repeated, unsent }, { call, context, began });
       }
     },
   };
+}
+
+interface Arrived {
+  readonly call: Call;
+  readonly context: Context;
+  /** Monotonic milliseconds. */
+  readonly began: number;
+}
+
+/** What the client gets for a failure; it is counted as an error if the client gets one. */
+function failed<R extends Route>(spec: Relayed<R>, failure: Parameters<Relayed<R>['fail']>[0], { call, context, began }: Arrived): Json {
+  const stats = statsOf(failure, context);
+  let error: unknown = failure.error;
+  try {
+    const answer = spec.fail(failure, call, context);
+    if (answer.isError !== true) error = undefined;
+    return answer;
+  } finally {
+    stats?.failed(methodIndex(spec.name), context.now() - began, call.signal.aborted ? CANCELLED : error);
+  }
+}
+
+/** Whatever else went wrong with what its client took back. */
+const CANCELLED = new OnemcpError('cancelled', 'the call was cancelled');
+
+/** Where a failed call is counted: at its backend, also one that could not be asked where a name leads. */
+function statsOf({ error, backend }: Failure, { lanes, world }: Context): CallStats | undefined {
+  if (lanes.unrouted === undefined) return undefined;
+  const server = backend ?? (error instanceof OnemcpError ? error.data?.server : undefined);
+  return server !== undefined && world().backends.has(server) ? lanes.of(server).stats : lanes.unrouted;
 }
 
 interface Sent {

@@ -171,7 +171,7 @@ function openSession(protocolVersion: string, capabilities: Json, { context, met
       for (const kind of LIST_KINDS) {
         if (!kinds.has(kind) || now[kind].every((list, index) => list === seen[kind][index])) continue;
         seen = { ...seen, [kind]: now[kind] };
-        send({ jsonrpc: '2.0', method: `notifications/${kind}/list_changed` });
+        if (send({ jsonrpc: '2.0', method: `notifications/${kind}/list_changed` })) context.announced[kind]++;
       }
     },
 

@@ -142,7 +142,7 @@ export function healthLevel({ phase, backends }: World): HealthLevel {
 }
 
 /** It serves, or will as soon as somebody asks it. */
-const isUsable = ({ state, asleep, held }: BackendView): boolean => (state === 'connected' || asleep) && !held;
+export const isUsable = ({ state, asleep, held }: BackendView): boolean => (state === 'connected' || asleep) && !held;
 
 /** Ready: configuration loaded, listening, not draining. */
 export const isReady = ({ phase, config }: World): boolean => config.loaded && phase === 'running';
@@ -186,6 +186,22 @@ export function health(world: World, vitals: Vitals): Health {
       ...(world.config.lastError && { lastError: configurationError(world.config.lastError) }),
     },
     ...(problems.length > 0 && { problems }),
+  };
+}
+
+/** What a stranger may know: how many servers there are and how they are, but no names, texts or places. */
+export type MinimalHealth = Omit<Health, 'servers' | 'configuration' | 'problems'> & {
+  readonly servers: Omit<Health['servers'], 'details'>;
+  readonly configuration: Omit<Health['configuration'], 'lastError'> & { readonly lastError?: Pick<ConfigurationError, 'at' | 'count'> };
+};
+
+export function withoutDetails({ problems: _, servers, configuration, ...rest }: Health): MinimalHealth {
+  const { details: _details, ...counts } = servers;
+  const { lastError, ...settings } = configuration;
+  return {
+    ...rest,
+    servers: counts,
+    configuration: { ...settings, ...(lastError && { lastError: { at: lastError.at, count: lastError.count } }) },
   };
 }
 

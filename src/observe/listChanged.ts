@@ -1,4 +1,4 @@
-import { distinctUntilChanged, from, map, mergeMap, type Observable, pairwise, type SchedulerLike } from 'rxjs';
+import { distinctUntilChanged, from, map, mergeMap, type Observable, pairwise, type SchedulerLike, tap } from 'rxjs';
 import type { View } from '../mcp/view.ts';
 import type { World } from '../world.ts';
 import { batch } from './batch.ts';
@@ -12,15 +12,21 @@ export interface ListChangedOptions {
   readonly quiet: number;
   readonly max: number;
   readonly scheduler?: SchedulerLike;
+  /** Told of every change before it is gathered with others. */
+  readonly onChange?: ((kind: ChangedKind) => void) | undefined;
 }
 
 /** Batches of kinds whose visible list changed. A backend that comes back with the same catalog causes none. */
-export function listChanged(world$: Observable<World>, { view, ...timing }: ListChangedOptions): Observable<ReadonlySet<ChangedKind>> {
+export function listChanged(
+  world$: Observable<World>,
+  { view, onChange, ...timing }: ListChangedOptions,
+): Observable<ReadonlySet<ChangedKind>> {
   return world$.pipe(
     map(view),
     distinctUntilChanged(),
     pairwise(),
     mergeMap(([before, after]) => from(changedKinds(before, after))),
+    tap(onChange),
     batch(timing),
   );
 }

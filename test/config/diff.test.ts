@@ -119,7 +119,9 @@ describe('a plan', () => {
         naming: { prefix: 'never' },
         stateDir: '/state',
         instructions: 'off',
+        health: { details: 'full' },
         legacySse: false,
+        metrics: false,
         passthroughExtensions: { 'com.acme/x': 'a' },
         callWait: 1,
         restart: { max: '1s' },
@@ -135,7 +137,9 @@ describe('a plan', () => {
         'naming.prefix',
         'stateDir',
         'instructions',
+        'health.details',
         'legacySse',
+        'metrics',
         'passthroughExtensions',
         'callWait',
         'restart.max',
@@ -143,7 +147,7 @@ describe('a plan', () => {
     );
     // Whatever a file can say of the gateway is told when it changes.
     const untold = new Set(['file', 'backends', 'disabled', 'limits', 'secrets', 'strategy']);
-    expect(Object.keys(before).filter((key) => !untold.has(key))).toHaveLength(10);
+    expect(Object.keys(before).filter((key) => !untold.has(key))).toHaveLength(11);
   });
 
   it('says so until the gateway has been restarted', async () => {

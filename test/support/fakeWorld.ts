@@ -165,6 +165,8 @@ export interface FakeGatewayOptions {
   readonly extensions?: Readonly<Record<string, string>>;
   /** The backend that may ask for the context of other servers. */
   readonly samplingContext?: string;
+  /** Counts the calls. */
+  readonly counts?: boolean;
 }
 
 /** A `Context` over a World that a test changes as it likes. */
@@ -195,6 +197,7 @@ export function fakeGateway(views: readonly BackendView[], options: FakeGatewayO
     instructions: options.instructions ?? 'full',
     extensions: options.extensions ?? {},
     samplingContext: (backend) => options.samplingContext === backend,
+    counts: options.counts,
     need(instance) {
       needed.push(instance);
       setInstance(instance, { state: 'starting' });
