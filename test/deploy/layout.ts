@@ -21,7 +21,7 @@ export function stage(name: string): Stage {
 /** Only root may become somebody else. */
 export const isRoot = process.getuid?.() === 0;
 /** Who the image runs as, or this user where there is no choice. */
-export const imageUser = isRoot ? { uid: UID, gid: UID } : {};
+const imageUser = isRoot ? { uid: UID, gid: UID } : {};
 
 export interface Layout {
   /** What is `/` in the image. */
@@ -37,7 +37,7 @@ export interface Layout {
 }
 
 /** Folders the image makes by RUN, those that its user may write among them. */
-export const WRITABLE = ['/var/lib/onemcp', '/var/log/onemcp', '/tmp'];
+const WRITABLE = ['/var/lib/onemcp', '/var/log/onemcp', '/tmp'];
 
 /**
  * Carries out the COPY lines of the gateway's stage; `/src/dist` is the built program of this repository. Everything but the

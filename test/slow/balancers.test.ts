@@ -70,7 +70,7 @@ for (const kind of ['haproxy', 'nginx'] as const) {
   const program = findProgram(kind);
 
   describe.skipIf(!program)(`deploy/${kind}`, () => {
-    it('a gateway is drained under load, comes back, and the other is drained: no call fails', async () => {
+    it('a gateway is drained under load: no call fails', async () => {
       const gateways = [await gatewayWith(), await gatewayWith()];
       const balancer = await balance(kind, program as string, gateways);
       const load = startLoad({ url: balancer.url, clients: 8, tool: 'good__echo' });
@@ -87,7 +87,12 @@ for (const kind of ['haproxy', 'nginx'] as const) {
         const before = load.counts.answered;
         process.kill(gateway.pid, 'SIGTERM');
         expect(await gateway.exited).toBe(0);
-        await until('the load goes on', () => load.counts.answered > before + 200, 60_000);
+        await until('the load goes on', () => load.counts.answered > before + 200, 15_000).catch((error: Error) => {
+          const { failures } = load.counts;
+          throw new Error(
+            `${error.message}: ${summary(load.counts)}; ${failures.slice(0, 3).join(' | ')}\n${balancer.log().slice(-3_000)}`,
+          );
+        });
       };
       // With nginx all are at one gateway, for they have one address: it is the one that goes.
       const [first, second] = (await busy(gateways[0] as Running)) ? gateways : [...gateways].reverse();
