@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
-import type { Config, ConfigSource, Issue, Loaded } from '../config/config.ts';
+import type { Config, ConfigSource, Issue, Loaded, SecretSettings } from '../config/config.ts';
 import { formatIssue, loadConfig, readConfigFile } from '../config/load.ts';
-import { secretReader } from '../io/secrets/index.ts';
+import { createSecrets, type WatchedSecrets } from '../io/secrets/index.ts';
 import { watchFile } from '../io/sources/file.ts';
 import type { ProcessPorts } from './process.ts';
 
@@ -12,22 +12,67 @@ export interface ConfigFlags {
   readonly insecureNoAuth?: boolean | undefined;
 }
 
-/** A file, under the settings of the command line. */
-export function configSource(file: string, flags: ConfigFlags, { env, cwd }: Pick<ProcessPorts, 'env' | 'cwd'>): Required<ConfigSource> {
+/** A file, under the settings of the command line, and the secrets it names. */
+export function configSource(
+  file: string,
+  flags: ConfigFlags,
+  { env, cwd, platform }: Pick<ProcessPorts, 'env' | 'cwd' | 'platform'>,
+): Required<ConfigSource> {
+  const secretsOf = createSecrets({ env, platform });
+  const following = followSecrets();
   let seen: string | undefined;
   let poll = 0;
   return {
     async load(other = file) {
       const read = await readConfigFile(other, cwd);
       if (!read.ok) return read;
-      const loaded = await loadConfig({ file: other, text: read.text, env, secrets: secretReader(env), base: cwd, overrides: flags });
+      let opened: WatchedSecrets | undefined;
+      const secrets = (settings: SecretSettings) => {
+        opened = secretsOf(settings);
+        return opened;
+      };
+      const loaded = await loadConfig({ file: other, text: read.text, env, secrets, base: cwd, overrides: flags });
       if (other === file) {
         seen = read.text;
         if (loaded.ok) poll = loaded.config.limits['reload.poll'];
+        // Also of a file with errors: a secret that was missing may come.
+        if (opened) following.now(opened);
       }
       return loaded;
     },
-    watch: (onChange) => watchFile({ file: resolve(cwd, file), poll, seen, onChange }).close,
+    watch(onChange) {
+      const { close } = watchFile({ file: resolve(cwd, file), poll, seen, onChange });
+      const unfollow = following.start(onChange);
+      return () => {
+        close();
+        unfollow();
+      };
+    },
+  };
+}
+
+/** Watches the secrets that were read last. */
+function followSecrets() {
+  let secrets: WatchedSecrets | undefined;
+  let onChange: (() => void) | undefined;
+  let unwatch = () => {};
+  const follow = () => {
+    unwatch();
+    unwatch = (onChange && secrets?.watch(onChange)) ?? (() => {});
+  };
+  return {
+    now(read: WatchedSecrets) {
+      secrets = read;
+      follow();
+    },
+    start(listener: () => void) {
+      onChange = listener;
+      follow();
+      return () => {
+        onChange = undefined;
+        follow();
+      };
+    },
   };
 }
 

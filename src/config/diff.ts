@@ -55,7 +55,7 @@ const GATEWAY_OPTIONS = {
   passthroughExtensions: 'passthroughExtensions',
 } as const satisfies Partial<Record<keyof Config, string>>;
 
-/** Limits that are no more than defaults of an option of servers: they take effect through those. */
+/** Limits that need no restart: defaults of options of servers take effect through those, those of secrets with each reading. */
 const DEFAULTS: ReadonlySet<LimitName> = new Set<LimitName>([
   'startTimeout',
   'installTimeout',
@@ -66,6 +66,9 @@ const DEFAULTS: ReadonlySet<LimitName> = new Set<LimitName>([
   'maxConcurrency',
   'maxQueue',
   'maxMemory',
+  'secrets.timeout',
+  'secrets.maxBytes',
+  'secrets.poll',
 ]);
 
 /**

@@ -11,6 +11,7 @@ import { namespaces } from './names.ts';
 import { type Document, type Position, parseDocument } from './parse.ts';
 import type { FileShape } from './schema.ts';
 import { hiddenList } from './secret.ts';
+import { secretSettings } from './secrets.ts';
 import { checkShape } from './shape.ts';
 import { stateDirOf } from './stateDir.ts';
 
@@ -51,9 +52,14 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
   const { base = '', overrides = {} } = options;
   const isLabel = /^<.*>$/.test(options.file);
   const file = isLabel ? options.file : resolve(base, options.file);
-  const fillings = createFillings(options, problems);
   const limits = limitsOf(shape.gateway ?? {});
   const folder = isLabel ? resolve(base) : dirname(file);
+  const stateDir = isLabel ? undefined : stateDirOf({ written: shape.gateway?.stateDir, folder, env: options.env });
+  const hidden = new Set<string>();
+  const own = { shape: shape.gateway?.secrets, env: options.env, folder, stateDir, limits, hidden };
+  const settings = await secretSettings(own, { problems, warnings });
+  const secrets = typeof options.secrets === 'function' ? options.secrets(settings) : options.secrets;
+  const fillings = createFillings({ env: options.env, secrets }, problems, hidden);
   const entries = entriesOf(shape, document);
   const backends = await backendsOf(entries, { problems, warnings, fillings, limits, folder });
   checkDependencies(entries, { problems, warnings });
@@ -72,7 +78,7 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
     backends,
     disabled,
     ...gateway,
-    stateDir: isLabel ? undefined : stateDirOf({ written: shape.gateway?.stateDir, folder, env: options.env }),
+    stateDir,
     limits,
     secrets: hiddenList(fillings.secrets()),
   };

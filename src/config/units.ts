@@ -47,6 +47,7 @@ const MAY_BE_ZERO: ReadonlySet<LimitName> = new Set<LimitName>([
   'catalog.saveDelay',
   'reload.quiet',
   'reload.poll',
+  'secrets.poll',
   'history.transitions',
   'stop.stdin',
   'stop.term',
