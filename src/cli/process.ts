@@ -8,7 +8,7 @@ export interface ProcessPorts {
   /** Undefined on Windows. */
   readonly uid: number | undefined;
   readonly tmpdir: string;
-  readonly stdin: Readable;
+  readonly stdin: Readable & { readonly isTTY?: boolean; setRawMode?(raw: boolean): unknown };
   readonly stdout: Writable & { readonly isTTY?: boolean };
   readonly stderr: Writable & { readonly isTTY?: boolean };
   /** Calls back at each SIGTERM and SIGINT, and when the terminal has gone; returns the unsubscriber. */
