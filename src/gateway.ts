@@ -166,6 +166,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     legacySse: config.legacySse,
     health: {
       world: system.world,
+      details: config.healthDetails,
+      explain: (name) => control.why(name),
       health: () => {
         const { heapUsed, heapTotal, rss } = process.memoryUsage();
         const world = system.world();
@@ -273,7 +275,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     control,
     async openControl(paths) {
-      controlServer = await openControl(paths, controlListener(control));
+      controlServer = await openControl(paths, controlListener(control, soleClient ? undefined : mcp));
       return { path: controlServer.path };
     },
     async serveStdio({ input, output }) {

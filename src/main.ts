@@ -3,6 +3,7 @@ import module from 'node:module';
 import { tmpdir } from 'node:os';
 import { isatty } from 'node:tty';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { clientCommands } from './cli/client/commands.ts';
 import type { ControlFlags } from './cli/control.ts';
 import type { OperateFlags } from './cli/operate.ts';
 import type { PlanFlags } from './cli/plan.ts';
@@ -183,6 +184,8 @@ secretCommand('rm <name>', 'remove a stored secret', 'onemcp secret rm api-key')
   const { removeSecret } = await import('./cli/secret.ts');
   await finish(() => removeSecret(name, { file, ports }));
 });
+
+clientCommands(program, { ports, finish, duration });
 
 /** An exit would restore the settings of the terminal, which aborts the process when there is none any longer (Node 20). */
 function leaveBySignal(): void {

@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import type { Issue } from '../config/config.ts';
-import { formatIssue, readConfigFile } from '../config/load.ts';
+import { readConfigFile } from '../config/file.ts';
+import { formatIssue } from '../config/issue.ts';
 import { stateDirOfText } from '../config/stateDir.ts';
 import { OnemcpError } from '../errors.ts';
 import { askControl, type ControlRequest } from '../io/controlClient.ts';
 import { controlPaths } from '../io/controlSocket.ts';
-import { escapeControls } from '../observe/log.ts';
+import { escapeControls } from '../observe/escape.ts';
 import { EXIT, type ProcessPorts } from './process.ts';
 
 export interface ControlFlags {
@@ -31,19 +32,24 @@ export async function withGateway({ file, flags, ports }: Asking, command: (ask:
     const sockets = await socketsOf({ file, flags, ports });
     return await command((request) => ask(sockets, request, resolve(ports.cwd, file)));
   } catch (error) {
-    if (!(error instanceof OnemcpError)) throw error;
-    for (const issue of (error.data?.issues ?? []) as readonly Issue[]) say(ports.stderr, formatIssue(issue));
-    say(ports.stderr, `onemcp: ${error.message}`);
-    return EXIT.failed;
+    return explainFailure(error, ports);
   }
+}
+
+/** Says what went wrong, and gives the exit code of it. @throws whatever is no error of ours */
+export function explainFailure(error: unknown, { stderr }: Pick<ProcessPorts, 'stderr'>): number {
+  if (!(error instanceof OnemcpError)) throw error;
+  for (const issue of (error.data?.issues ?? []) as readonly Issue[]) say(stderr, formatIssue(issue));
+  say(stderr, `onemcp: ${error.message}`);
+  return EXIT.failed;
 }
 
 /** Text of others must not command the terminal; line ends are ours. */
 export const say = (stream: ProcessPorts['stderr'], text: string): void =>
   void stream.write(`${text.split('\n').map(escapeControls).join('\n')}\n`);
 
-/** The file is only looked at: it may be broken, or gone. */
-async function socketsOf({ file, flags, ports }: Asking): Promise<readonly string[]> {
+/** Where the gateway of a file may be found. The file is only looked at: it may be broken, or gone. */
+export async function socketsOf({ file, flags, ports }: Asking): Promise<readonly string[]> {
   const { env, cwd } = ports;
   if (flags.socket !== undefined) return [resolve(cwd, flags.socket)];
   const read = await readConfigFile(file, cwd);
@@ -51,15 +57,21 @@ async function socketsOf({ file, flags, ports }: Asking): Promise<readonly strin
   return controlPaths({ ...ports, file: path, stateDir: stateDirOfText(path, read.ok ? read.text : undefined, env) });
 }
 
-async function ask<T>(sockets: readonly string[], request: ControlRequest, file: string): Promise<T> {
+/** Asks the gateway at one of these sockets. @param file absolute path of its configuration */
+export async function ask<T>(sockets: readonly string[], request: ControlRequest, file: string): Promise<T> {
   const { status, body } = await askControl(sockets, request).catch((error: unknown) => {
-    if (!isAbsent(error)) throw error;
-    throw new OnemcpError(error.code, `no gateway runs for ${file} (${error.message}); start one: onemcp run ${file}`, error.data);
+    throw withAdvice(error, file);
   });
   if (status < 400) return body as T;
   const { code, message, issues } = body as { code: OnemcpError['code']; message: string; issues?: readonly Issue[] };
   throw new OnemcpError(code, message, issues && { issues });
 }
+
+/** An error that says that no gateway runs also says how to start one. */
+export const withAdvice = (error: unknown, file: string): unknown =>
+  isAbsent(error)
+    ? new OnemcpError(error.code, `no gateway runs for ${file} (${error.message}); start one: onemcp run ${file}`, error.data)
+    : error;
 
 /** Whether an error says that no gateway runs. */
 export const isAbsent = (error: unknown): error is OnemcpError => error instanceof OnemcpError && error.data?.reason === 'no-gateway';

@@ -106,6 +106,8 @@ export interface Config {
   readonly stateDir: string | undefined;
   /** What `initialize` says of the instructions of the backends: nothing, whose tools have which prefix, or all. */
   readonly instructions: 'off' | 'names' | 'full';
+  /** Whether `/health` speaks of single servers: to programs of this machine only (`auto`), to everybody, or to nobody. */
+  readonly healthDetails: 'auto' | 'full' | 'minimal';
   /** Serves HTTP+SSE of version 2024-11-05 at `/sse` and `/messages`. */
   readonly legacySse: boolean;
   /** Names of backends by the extension whose capability and methods go to them. */

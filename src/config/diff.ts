@@ -51,6 +51,7 @@ const GATEWAY_OPTIONS = {
   prefix: 'naming.prefix',
   stateDir: 'stateDir',
   instructions: 'instructions',
+  healthDetails: 'health.details',
   legacySse: 'legacySse',
   passthroughExtensions: 'passthroughExtensions',
 } as const satisfies Partial<Record<keyof Config, string>>;

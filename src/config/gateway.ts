@@ -16,6 +16,7 @@ type GatewayParts = Pick<
   | 'prefix'
   | 'strategy'
   | 'instructions'
+  | 'healthDetails'
   | 'legacySse'
   | 'passthroughExtensions'
 >;
@@ -54,6 +55,7 @@ export async function gatewayParts(input: Input): Promise<GatewayParts> {
     prefix: shape.naming?.prefix ?? 'always',
     strategy: shape.strategy ?? 'one_for_one',
     instructions: shape.instructions ?? 'full',
+    healthDetails: shape.health?.details ?? 'auto',
     legacySse: shape.legacySse ?? true,
     passthroughExtensions: shape.passthroughExtensions ?? {},
   };

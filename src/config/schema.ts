@@ -180,6 +180,16 @@ const gateway = z.strictObject({
       'What clients are told at initialize. off: nothing; names: the servers and the prefixes of their tools; full: also the instructions of each server.',
     default: 'full',
   }),
+  health: z
+    .strictObject({
+      details: z.enum(['auto', 'full', 'minimal']).optional().meta({
+        description:
+          'What /health says of single servers. auto: everything to programs of this machine, only counts to others; full, minimal: the same to everybody.',
+        default: 'auto',
+      }),
+    })
+    .optional()
+    .describe('What is told of the health of the gateway.'),
   legacySse: z
     .boolean()
     .optional()

@@ -6,6 +6,7 @@ import { type HostGuard, hostGuard } from './guard/host.ts';
 import { type HealthOptions, healthRoutes } from './health.ts';
 import { legacySseRoutes } from './legacySse.ts';
 import { type McpOptions, mcpRoutes } from './mcp.ts';
+import { openApi } from './openapi.ts';
 
 export interface AppOptions {
   readonly guard: HostGuard;
@@ -20,13 +21,14 @@ export interface AppOptions {
 /** Every route. Health comes before the guard: probes use addresses of their own. */
 export function createApp({ guard, mcp, health, legacySse, inspect }: AppOptions): Hono<Env> {
   const app = new Hono<Env>();
-  app.route('/health', healthRoutes(health));
+  app.route('/health', healthRoutes(health, guard));
   app.use(hostGuard(guard));
   app.route('/mcp', mcpRoutes(mcp));
+  app.get('/openapi.json', (c) => c.json(openApi({ version: mcp.context.serverInfo.version, legacySse })));
   if (legacySse) app.route('/', legacySseRoutes(mcp));
   if (inspect) app.route('/inspect', inspect);
   app.notFound((c) => {
-    const routes = ['/mcp', ...(legacySse ? ['/sse'] : []), '/health', ...(inspect ? ['/inspect'] : [])];
+    const routes = ['/mcp', ...(legacySse ? ['/sse'] : []), '/health', '/openapi.json', ...(inspect ? ['/inspect'] : [])];
     return c.json({ error: `nothing is at ${c.req.path}; there are ${routes.join(', ')}` }, 404);
   });
   app.onError((error) => {

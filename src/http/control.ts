@@ -5,6 +5,7 @@ import { asOnemcpError, OnemcpError } from '../errors.ts';
 import type { Operation } from '../world.ts';
 import { readRequest } from './body.ts';
 import type { ControlOps } from './controlOps.ts';
+import { type McpOptions, mcpRoutes, postFromNode } from './mcp.ts';
 import { createListener } from './server.ts';
 
 const OPERATIONS: ReadonlySet<string> = new Set<Operation['op']>(['start', 'stop', 'restart', 'drain', 'resume']);
@@ -18,8 +19,11 @@ const LONGEST_HOLD = 2 ** 31 - 1;
  * The control plane, for the control socket and never for TCP: whoever can reach it may do anything. Errors are
  * `{ code, message }`, with the issues of the file as `issues` where there are any.
  */
-export function controlRoutes(ops: ControlOps): Hono {
-  const app = new Hono()
+export function controlRoutes(ops: ControlOps, mcp?: McpOptions): Hono {
+  const app = new Hono();
+  if (mcp) app.route('/mcp', mcpRoutes(mcp));
+  else app.all('/mcp', noClients);
+  app
     .get('/status', (c) => c.json(ops.status()))
     .get('/why/:name', (c) => c.json(ops.why(c.req.param('name'))))
     .post('/servers/:name/:op', async (c) => {
@@ -44,6 +48,10 @@ export function controlRoutes(ops: ControlOps): Hono {
   });
   return app;
 }
+
+const noClients = () => {
+  throw new OnemcpError('invalid_request', 'this gateway serves one client, on stdio, and takes no other; start it with --port, too');
+};
 
 const missing = () => {
   throw new OnemcpError('invalid_request', 'this gateway does not read its configuration again');
@@ -80,11 +88,15 @@ function holdOf(holdMs: unknown): number | undefined {
   throw new OnemcpError('invalid_request', `"holdMs" has to be a whole number of milliseconds from 1 to ${LONGEST_HOLD}`);
 }
 
-/** The same for Node's HTTP server. */
-export function controlListener(ops: ControlOps): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+/**
+ * The same for Node's HTTP server.
+ * @param mcp the gateway's own `/mcp`, for the user's command line: nobody else can connect, so nothing guards it here
+ */
+export function controlListener(ops: ControlOps, mcp?: McpOptions): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
   let listener: ReturnType<typeof createListener> | undefined;
   return (incoming, outgoing) => {
-    listener ??= createListener(controlRoutes(ops).fetch);
+    if (mcp && incoming.method === 'POST' && incoming.url === '/mcp') return postFromNode(incoming, outgoing, mcp);
+    listener ??= createListener(controlRoutes(ops, mcp).fetch);
     void listener.then((handle) => handle(incoming, outgoing));
   };
 }

@@ -1,25 +1,74 @@
-import { Hono } from 'hono';
-import { type Health, healthLevel, healthStatus, isReady } from '../observe/health.ts';
+import { type Context, Hono } from 'hono';
+import type { OnemcpError } from '../errors.ts';
+import { type Health, healthLevel, healthStatus, isReady, withoutDetails } from '../observe/health.ts';
 import type { World } from '../world.ts';
 import type { Env } from './env.ts';
+import type { HostGuard } from './guard/host.ts';
 
 export interface HealthOptions {
   readonly world: () => World;
   readonly health: () => Health;
+  /**
+   * What `/health` says of single servers. `auto`: all to programs of this machine that name it by an address of its own,
+   * only counts to others, such as probes and pages that rebound a name.
+   */
+  readonly details: HealthDetails;
+  /** The story of one server, for `?explain=name`. @throws OnemcpError `unknown_server` */
+  readonly explain: (name: string) => object;
 }
 
+export type HealthDetails = 'auto' | 'full' | 'minimal';
+
 /** `/health`, `/health/live`, `/health/ready`: open to every probe, whatever its Host header, and never rate limited. */
-export function healthRoutes({ world, health }: HealthOptions): Hono<Env> {
+export function healthRoutes({ world, health, details, explain }: HealthOptions, guard: HostGuard): Hono<Env> {
+  const isFull = (c: Context<Env>): boolean => (details === 'auto' ? isNear(c, guard) : details === 'full');
   return new Hono<Env>()
     .use((c, next) => {
       c.header('cache-control', 'no-store');
       return next();
     })
-    .get('/', (c) => c.json(health(), healthStatus(healthLevel(world()))))
+    .get('/', (c) => {
+      const document = health();
+      const status = healthStatus(healthLevel(world()));
+      c.header('x-health-status', document.status);
+      c.header('x-service-version', document.version);
+      c.header('x-uptime-seconds', String(document.system.uptime));
+      const name = c.req.query('explain');
+      if (name !== undefined) return explained(c, name, { isFull: isFull(c), explain });
+      return c.json(isFull(c) ? document : withoutDetails(document), status);
+    })
     .get('/live', (c) => c.json({ status: 'alive' }))
     .get('/ready', (c) => {
       const { phase, config } = world();
       const ready = isReady(world());
       return c.json({ status: ready ? 'ready' : 'not ready', phase, configuration: { loaded: config.loaded } }, ready ? 200 : 503);
     });
+}
+
+const NOT_HERE = 'the story of a server is told to programs of this machine; set gateway.health.details to "full" to tell it to everybody';
+
+interface Explaining extends Pick<HealthOptions, 'explain'> {
+  readonly isFull: boolean;
+}
+
+/** The status is that of the answer: a server that is down is no reason for an error here. */
+function explained(c: Context<Env>, name: string, { isFull, explain }: Explaining): Response {
+  if (!isFull) return c.json({ error: NOT_HERE }, 403);
+  try {
+    return c.json(explain(name));
+  } catch (error) {
+    if ((error as OnemcpError).code === 'unknown_server') return c.json({ error: (error as OnemcpError).message }, 404);
+    throw error;
+  }
+}
+
+const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
+const LOOPBACK = /^(?:::1|(?:::ffff:)?127(?:\.\d{1,3}){3})$/;
+
+/** Whether a program of this machine asks, and not for another: no proxy stands between, and the name is one of ours. */
+function isNear(c: Context<Env>, guard: HostGuard): boolean {
+  const peer = c.env?.incoming?.socket.remoteAddress;
+  if (peer !== undefined && !LOOPBACK.test(peer)) return false;
+  if (FORWARDED.some((name) => c.req.header(name) !== undefined)) return false;
+  return guard(c.req.header('host') ?? new URL(c.req.url).host, c.req.header('origin')) === undefined;
 }

@@ -3,6 +3,7 @@ import { OnemcpError, WireError } from '../errors.ts';
 import type { BackendView, Json } from '../world.ts';
 import { elicits } from './capabilities.ts';
 import type { Client } from './client.ts';
+import { ERROR_META } from './metaKeys.ts';
 import { type Call, type Context, errorMeta } from './method.ts';
 import { isRead, NOTHING_SENT } from './retry.ts';
 
@@ -17,8 +18,7 @@ export interface Failure {
   readonly unsent: boolean;
 }
 
-/** Our `_meta` key of results that say why a backend could not answer. */
-export const ERROR_META = 'dev.onemcp/error';
+export { ERROR_META };
 
 /** Codes that a backend may answer only if one of us broke the protocol; a client could not make sense of them. */
 const HOP_LOCAL = new Set([-32700, -32600, -32601]);

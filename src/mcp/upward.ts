@@ -9,10 +9,10 @@ import { elicits } from './capabilities.ts';
 import type { Client, Send } from './client.ts';
 import { downgradeRequest } from './downgrade.ts';
 import { dropHopMeta } from './hopMeta.ts';
+import { SERVER_META } from './metaKeys.ts';
 import type { Context } from './method.ts';
 import { exposerFor } from './methods/exposer.ts';
 import { rewriteSampling } from './rewrite.ts';
-import { SERVER_META } from './view.ts';
 
 /** Whom a backend speaks to: a client, on the stream of one of its requests or on its own. */
 export interface Target {

@@ -1,6 +1,7 @@
 import { isObject } from '../json.ts';
 import { type BackendView, type Json, KINDS, type Kind, type World } from '../world.ts';
 import { idField } from './catalog.ts';
+import { ORIGINAL_NAME_META, SERVER_META } from './metaKeys.ts';
 import { exposeName } from './names.ts';
 import { exposeTemplate, exposeUri } from './uri.ts';
 
@@ -36,10 +37,6 @@ export interface Naming {
   readonly prefix: 'always' | 'never';
   readonly maxLength: number;
 }
-
-/** Provenance of an item, under our own `_meta` prefix. MCP basic §_meta. */
-export const SERVER_META = 'dev.onemcp/server';
-export const ORIGINAL_NAME_META = 'dev.onemcp/originalName';
 
 interface Exposed {
   readonly id: string;

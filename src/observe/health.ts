@@ -189,6 +189,22 @@ export function health(world: World, vitals: Vitals): Health {
   };
 }
 
+/** What a stranger may know: how many servers there are and how they are, but no names, texts or places. */
+export type MinimalHealth = Omit<Health, 'servers' | 'configuration' | 'problems'> & {
+  readonly servers: Omit<Health['servers'], 'details'>;
+  readonly configuration: Omit<Health['configuration'], 'lastError'> & { readonly lastError?: Pick<ConfigurationError, 'at' | 'count'> };
+};
+
+export function withoutDetails({ problems: _, servers, configuration, ...rest }: Health): MinimalHealth {
+  const { details: _details, ...counts } = servers;
+  const { lastError, ...settings } = configuration;
+  return {
+    ...rest,
+    servers: counts,
+    configuration: { ...settings, ...(lastError && { lastError: { at: lastError.at, count: lastError.count } }) },
+  };
+}
+
 function serverHealth(view: BackendView, { hidden, waitingFor }: Vitals, instances: readonly InstanceHealth[] | undefined): ServerHealth {
   const notes = [...view.notes, ...(hidden?.get(view.name) ?? [])];
   const { name, state, tags, since, lastConnected, lastError, retryAt, failures, session } = view;

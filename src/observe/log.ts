@@ -1,5 +1,8 @@
 import type { Writable } from 'node:stream';
 import { type ConsolaInstance, createConsola, type LogObject } from 'consola';
+import { escapeControls } from './escape.ts';
+
+export { escapeControls };
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -97,12 +100,4 @@ function prettyLine(colors: boolean, clean: (text: string) => string): (entry: L
     const text = message === undefined ? about : String(message);
     return `${paint(90, time)} ${paint(color, icon)} ${clean(text)}${rest.length > 0 ? ` ${paint(90, clean(rest.join(' ')))}` : ''}`;
   };
-}
-
-/** Text of a backend must not move the cursor, forge a line or turn the reading direction round. */
-export function escapeControls(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
 }

@@ -41,6 +41,8 @@ export interface StatusDocument {
 
 export interface ServerStatus {
   readonly name: string;
+  /** The first part of its exposed names, where that is not its name. */
+  readonly namespace?: string;
   readonly status: BackendState;
   readonly since: string;
   readonly generation: number;
@@ -118,6 +120,7 @@ export function serverStatus(view: BackendView, { instances }: World, { story, q
   const own = [...instances.values()].filter((instance) => instance.name === name).length;
   return {
     name,
+    ...(view.namespace !== name && { namespace: view.namespace }),
     status: state,
     since: iso(view.since),
     generation: view.generation,

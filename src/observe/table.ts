@@ -1,6 +1,6 @@
 import { formatIssue } from '../config/issue.ts';
 import type { BackendView, World } from '../world.ts';
-import { escapeControls } from './log.ts';
+import { escapeControls } from './escape.ts';
 import type { Change, ServerStatus, StatusDocument } from './status.ts';
 import { columns, sentence, span, time } from './text.ts';
 

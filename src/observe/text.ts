@@ -1,4 +1,4 @@
-import { escapeControls } from './log.ts';
+import { escapeControls } from './escape.ts';
 import type { ServerStatus } from './status.ts';
 
 /** Rows as lines with aligned columns; the last column is as long as it is. */

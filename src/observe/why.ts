@@ -2,7 +2,7 @@ import type { BackendSpec } from '../config/config.ts';
 import type { OnemcpError } from '../errors.ts';
 import type { World } from '../world.ts';
 import { advice } from './advice.ts';
-import { escapeControls } from './log.ts';
+import { escapeControls } from './escape.ts';
 import { type Change, changeOf, iso, isoIf, optional, type ServerStatus, type StatusFacts, serverStatus } from './status.ts';
 import { facts, lastLines, type Story } from './story.ts';
 import { columns, sentence, since, span, time } from './text.ts';

@@ -119,6 +119,7 @@ describe('a plan', () => {
         naming: { prefix: 'never' },
         stateDir: '/state',
         instructions: 'off',
+        health: { details: 'full' },
         legacySse: false,
         passthroughExtensions: { 'com.acme/x': 'a' },
         callWait: 1,
@@ -135,6 +136,7 @@ describe('a plan', () => {
         'naming.prefix',
         'stateDir',
         'instructions',
+        'health.details',
         'legacySse',
         'passthroughExtensions',
         'callWait',
@@ -143,7 +145,7 @@ describe('a plan', () => {
     );
     // Whatever a file can say of the gateway is told when it changes.
     const untold = new Set(['file', 'backends', 'disabled', 'limits', 'secrets', 'strategy']);
-    expect(Object.keys(before).filter((key) => !untold.has(key))).toHaveLength(10);
+    expect(Object.keys(before).filter((key) => !untold.has(key))).toHaveLength(11);
   });
 
   it('says so until the gateway has been restarted', async () => {

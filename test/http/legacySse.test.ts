@@ -204,6 +204,6 @@ it('HTTP+SSE that is turned off is not found, and not offered; the other transpo
   ];
   await Promise.all(answers.map(({ ended }) => ended));
   expect(answers.map(({ status }) => status)).toEqual([404, 404, 404]);
-  expect(answers[0]?.text).toContain('there are /mcp, /health"');
+  expect(answers[0]?.text).toContain('there are /mcp, /health, /openapi.json"');
   expect((await open()).session).toMatch(/^[\w-]{43}$/);
 });

@@ -41,7 +41,8 @@ export async function serve(changed: Partial<Limits> = {}, { legacySse = true } 
   const sessions = createSessions({ limits, now: context.now, streams });
   const mcp = { context, methods, sessions, streams, onBug };
   const guard = createHostGuard({ trustedHosts: [], allowedOrigins: [] });
-  const app = createApp({ guard, mcp, legacySse, health: { world: context.world, health: () => ({}) as Health } });
+  const health = { world: context.world, health: () => ({}) as Health, details: 'auto' as const, explain: () => ({}) };
+  const app = createApp({ guard, mcp, legacySse, health });
   const server = await listen({
     fetch: app.fetch as never,
     express(incoming, outgoing) {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createViewOf, ORIGINAL_NAME_META, SERVER_META } from '../../src/mcp/view.ts';
+import { ORIGINAL_NAME_META, SERVER_META } from '../../src/mcp/metaKeys.ts';
+import { createViewOf } from '../../src/mcp/view.ts';
 import { type BackendView, KINDS } from '../../src/world.ts';
 import { tool, viewOf, worldOf } from '../support/fakeWorld.ts';
 import { verifies } from '../support/verifies.ts';

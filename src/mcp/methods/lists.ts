@@ -1,11 +1,9 @@
 import type { Json, Kind, World } from '../../world.ts';
 import { shortcomingOf } from '../catalog.ts';
+import { PARTIAL_META } from '../metaKeys.ts';
 import { type Call, type Context, type Method, type Result, Serialized, waitFor } from '../method.ts';
 import { type Cursors, type Page, pageAfter } from '../page.ts';
 import type { ListView } from '../view.ts';
-
-/** `_meta` key that names the servers of which items are missing in a list. */
-const PARTIAL_META = 'dev.onemcp/partial';
 
 /** The four list methods: answered from memory, never by asking a backend. */
 export function listMethods(cursors: Cursors): readonly Method[] {
