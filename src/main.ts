@@ -304,6 +304,37 @@ operator('plan', 'show what a reload of the configuration would change, and chan
     await finish(() => plan({ file, flags, ports }));
   });
 
+const secret = program
+  .command('secret')
+  .description(`keep secrets for \${SECRET:name} in an encrypted store; no command ever prints a value`);
+const secretCommand = (nameAndArguments: string, description: string, example: string) =>
+  secret
+    .command(nameAndArguments)
+    .description(description)
+    .argument('[file]', 'configuration file that says where the state folder is', FILE)
+    .addHelpText('after', `\nExample:\n  ${example}\n`);
+
+secretCommand(
+  'set <name>',
+  'store a secret: what stdin says, or what is typed in without being shown',
+  'onemcp secret set api-key < key.txt',
+).action(async (name: string, file: string) => {
+  const { setSecret } = await import('./cli/secret.ts');
+  await finish(() => setSecret(name, { file, ports }));
+});
+
+secretCommand('list', 'show the names of the stored secrets, and when they were set', 'onemcp secret list')
+  .option('--json', 'print JSON')
+  .action(async (file: string, flags: { readonly json?: boolean }) => {
+    const { listSecrets } = await import('./cli/secret.ts');
+    await finish(() => listSecrets({ file, ports }, flags));
+  });
+
+secretCommand('rm <name>', 'remove a stored secret', 'onemcp secret rm api-key').action(async (name: string, file: string) => {
+  const { removeSecret } = await import('./cli/secret.ts');
+  await finish(() => removeSecret(name, { file, ports }));
+});
+
 clientCommands(program, { ports, finish, duration, file: FILE });
 
 /** An exit would restore the settings of the terminal, which aborts the process when there is none any longer (Node 20). */

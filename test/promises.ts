@@ -181,6 +181,8 @@ export const PROMISES = {
   overlays: 'Files that are extended and the overlay of an environment make one configuration; every problem is at its own place',
   'server-defaults': 'serverDefaults are under every server, and what is wrong with them is said once, at its place',
   plan: 'plan names what a reload would start, stop, replace and change, and which tools appear, vanish or break, and changes nothing (issue §2)',
+  'secrets-encrypted': 'Stored secrets are encrypted with a key that only their owner can read, and what was changed by others is refused',
+  'secrets-rotate': 'A secret that changed replaces just the servers that use it',
   'secrets-never-printed': 'No log shows a secret, however it is encoded or split over lines',
   'log-never-blocks': 'A log pipe that is stalled or closed costs lines, never the gateway (R18)',
   drain: 'A shutdown lets calls finish up to drainTimeout and is over within shutdownTimeout; a second signal stops at once (R8)',

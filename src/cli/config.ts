@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
-import type { Config, ConfigSource, Issue, Loaded } from '../config/config.ts';
+import type { Config, ConfigSource, Issue, Loaded, SecretSettings } from '../config/config.ts';
 import { dotEnvOf, type Environment, environmentOf } from '../config/dotenv.ts';
 import { formatIssue, loadConfig, readConfigFile } from '../config/load.ts';
-import { secretReader } from '../io/secrets/index.ts';
+import { createSecrets, type WatchedSecrets } from '../io/secrets/index.ts';
 import { watchFile } from '../io/sources/file.ts';
 import type { ProcessPorts } from './process.ts';
 
@@ -18,10 +18,22 @@ interface FileSource extends Required<ConfigSource> {
   readonly env: () => Environment['env'];
 }
 
-/** A file with those that it is made of and the `.env` beside it, under the settings of the environment and the command line. */
-export function configSource(file: string, flags: ConfigFlags, { env: real, cwd }: Pick<ProcessPorts, 'env' | 'cwd'>): FileSource {
+/** A file with those that it is made of, the `.env` beside it and the secrets it names, under the settings of the environment and the command line. */
+export function configSource(
+  file: string,
+  flags: ConfigFlags,
+  { env: real, cwd, platform }: Pick<ProcessPorts, 'env' | 'cwd' | 'platform'>,
+): FileSource {
+  const following = followSecrets();
   let poll = 0;
   let env = real;
+  let around: Environment | undefined;
+  const secretsOf = createSecrets({
+    get env() {
+      return around?.env ?? real;
+    },
+    platform,
+  });
   /** The text of each file as it was read last, by its absolute path. */
   let texts: ReadonlyMap<string, string | undefined> = new Map();
   let watches: Watches | undefined;
@@ -29,22 +41,34 @@ export function configSource(file: string, flags: ConfigFlags, { env: real, cwd 
     async load(other = file) {
       const read = await readConfigFile(other, cwd);
       if (!read.ok) return read;
-      const around = await environmentOf(other, real, cwd);
-      const sources = { env: around.env, secrets: secretReader(around.env) };
-      const loaded = await loadConfig({ file: other, text: read.text, ...sources, base: cwd, overrides: flags });
+      around = await environmentOf(other, real, cwd);
+      const { env: filled, text, warnings } = around;
+      let opened: WatchedSecrets | undefined;
+      const secrets = (settings: SecretSettings) => {
+        opened = secretsOf(settings);
+        return opened;
+      };
+      const loaded = await loadConfig({ file: other, text: read.text, env: filled, secrets, base: cwd, overrides: flags });
       if (other === file) {
-        env = around.env;
-        texts = new Map([[resolve(cwd, file), read.text], [resolve(cwd, dotEnvOf(file)), around.text], ...(loaded.others ?? [])]);
+        env = filled;
+        texts = new Map([[resolve(cwd, file), read.text], [resolve(cwd, dotEnvOf(file)), text], ...(loaded.others ?? [])]);
         if (loaded.ok) poll = loaded.config.limits['reload.poll'];
         watches?.follow(texts);
+        // Also of a file with errors: a secret that was missing may come.
+        if (opened) following.now(opened);
       }
-      return loaded.ok ? { ...loaded, warnings: [...around.warnings, ...loaded.warnings] } : loaded;
+      return loaded.ok ? { ...loaded, warnings: [...warnings, ...loaded.warnings] } : loaded;
     },
     env: () => env,
     watch(onChange) {
       watches = createWatches((path, seen) => watchFile({ file: path, poll, seen, onChange }));
       watches.follow(texts.size > 0 ? texts : new Map([[resolve(cwd, file), undefined]]));
-      return watches.close;
+      const files = watches;
+      const unfollow = following.start(onChange);
+      return () => {
+        files.close();
+        unfollow();
+      };
     },
   };
 }
@@ -72,6 +96,31 @@ function createWatches(watch: (path: string, seen: string | undefined) => { clos
       closed = true;
       for (const { close } of open.values()) close();
       open.clear();
+    },
+  };
+}
+
+/** Watches the secrets that were read last. */
+function followSecrets() {
+  let secrets: WatchedSecrets | undefined;
+  let onChange: (() => void) | undefined;
+  let unwatch = () => {};
+  const follow = () => {
+    unwatch();
+    unwatch = (onChange && secrets?.watch(onChange)) ?? (() => {});
+  };
+  return {
+    now(read: WatchedSecrets) {
+      secrets = read;
+      follow();
+    },
+    start(listener: () => void) {
+      onChange = listener;
+      follow();
+      return () => {
+        onChange = undefined;
+        follow();
+      };
     },
   };
 }

@@ -1,9 +1,10 @@
 import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Issue } from '../config/config.ts';
+import { environmentOf } from '../config/dotenv.ts';
 import { EMPTY_FILE } from '../config/edit.ts';
 import { formatIssue, loadConfig, readConfigFile } from '../config/load.ts';
-import { secretReader } from '../io/secrets/index.ts';
+import { createSecrets } from '../io/secrets/index.ts';
 import { say } from './control.ts';
 import { EXIT, type ProcessPorts } from './process.ts';
 import { replaceFile } from './replaceFile.ts';
@@ -75,8 +76,10 @@ export const isMissing = (path: string): Promise<boolean> =>
 
 /** Whether a change brings no issue that was not there before; tells of them, and of new warnings. */
 async function isFit({ file, ports }: Editing, before: string, after: string): Promise<boolean> {
+  const { env } = await environmentOf(file, ports.env, ports.cwd);
+  const secrets = createSecrets({ env, platform: ports.platform });
   const issuesOf = async (text: string) => {
-    const loaded = await loadConfig({ file, text, env: ports.env, secrets: secretReader(ports.env), base: ports.cwd });
+    const loaded = await loadConfig({ file, text, env, secrets, base: ports.cwd });
     return loaded.ok ? { issues: [], warnings: loaded.warnings } : { issues: loaded.issues, warnings: [] };
   };
   const [old, now] = await Promise.all([issuesOf(before), issuesOf(after)]);

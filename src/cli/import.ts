@@ -1,6 +1,6 @@
 import { type Imported, importServers, type Product, TITLES } from '../config/importing.ts';
 import { formatIssue, readConfigFile } from '../config/load.ts';
-import { secretReader } from '../io/secrets/index.ts';
+import { createSecrets } from '../io/secrets/index.ts';
 import { say } from './control.ts';
 import { editFile } from './editing.ts';
 import { knownFiles, presentFile } from './known.ts';
@@ -57,7 +57,7 @@ export async function readInto(
   const { env, cwd } = ports;
   const read = await readConfigFile(path, cwd);
   if (!read.ok) throw new Error(read.issues.map(formatIssue).join('\n'));
-  return importServers(text, { product, file: path, text: read.text, base: cwd, onConflict, env, secrets: secretReader(env) });
+  return importServers(text, { product, file: path, text: read.text, base: cwd, onConflict, env, secrets: createSecrets({ env }) });
 }
 
 /** What was imported from where, and what is different here. */

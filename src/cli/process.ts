@@ -11,7 +11,7 @@ export interface ProcessPorts {
   /** Undefined on Windows. */
   readonly uid: number | undefined;
   readonly tmpdir: string;
-  readonly stdin: Readable;
+  readonly stdin: Readable & { readonly isTTY?: boolean; setRawMode?(raw: boolean): unknown };
   readonly stdout: Output;
   readonly stderr: Output;
   /** Calls back at each SIGTERM and SIGINT, and when the terminal has gone; returns the unsubscriber. */

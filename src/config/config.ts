@@ -198,7 +198,58 @@ export interface ConfigSource {
 /** Where the values of templates come from. Only this and what it is made of knows the environment. */
 export interface Sources {
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly secrets: { read(name: string): Promise<string> | string };
+  /** Reads secrets, or makes a reader of what `gateway.secrets` says; a reader throws when there is no such secret. */
+  readonly secrets: SecretReader | ((settings: SecretSettings) => SecretReader);
+}
+
+export interface SecretReader {
+  /** @param reference `name`, or `scheme:name` for one provider, or `vault:path#field` */
+  read(reference: string): Promise<string> | string;
+}
+
+export type SecretScheme = 'file' | 'store' | 'env' | 'exec' | 'vault';
+
+/** `gateway.secrets`, with defaults and in the units of the limits. */
+export interface SecretSettings {
+  /** Who is asked for a name without a scheme, in this order. */
+  readonly providers: readonly SecretScheme[];
+  /** Folders of secret files, absolute, in order. */
+  readonly folders: readonly string[];
+  /** Folder of the encrypted store, absolute; undefined: there is none. */
+  readonly stateDir: string | undefined;
+  readonly exec: ExecSettings | undefined;
+  readonly vault: VaultSettings | undefined;
+  /** Milliseconds for one provider to read one secret. */
+  readonly timeout: number;
+  /** Bytes of one secret. */
+  readonly maxBytes: number;
+  /** Milliseconds between two looks at providers that do not tell of changes; 0: none. */
+  readonly poll: number;
+  /** The same for files, on file systems that do not tell of changes. */
+  readonly filePoll: number;
+}
+
+/** A program that prints a secret. */
+export interface ExecSettings {
+  /** The program and its arguments; each `{name}` is replaced by the name of the secret. */
+  readonly command: readonly string[];
+  /** Added to a minimal environment. */
+  readonly env: Readonly<Record<string, MaybeSecret>>;
+  /** Absolute. */
+  readonly cwd: string;
+}
+
+/** A HashiCorp Vault with the KV engine, version 2. */
+export interface VaultSettings {
+  /** `http(s)://host:port`, without a slash at its end. */
+  readonly address: string;
+  /** Of the KV engine. */
+  readonly mount: string;
+  readonly namespace: string | undefined;
+  /** Absolute path of a file with the token; undefined: `VAULT_TOKEN`. */
+  readonly tokenFile: string | undefined;
+  /** Logs in with the token of a Kubernetes service account instead. */
+  readonly kubernetes: { readonly role: string; readonly mount: string; readonly tokenFile: string } | undefined;
 }
 
 /** Options of the command line; they win over the file, the environment wins over them. */

@@ -58,7 +58,7 @@ const GATEWAY_OPTIONS = {
   webhooks: 'alerts.webhooks',
 } as const satisfies Partial<Record<keyof Config, string>>;
 
-/** Limits that are no more than defaults of an option of servers: they take effect through those. */
+/** Limits that need no restart: defaults of options of servers take effect through those, those of secrets with each reading. */
 const DEFAULTS: ReadonlySet<LimitName> = new Set<LimitName>([
   'startTimeout',
   'installTimeout',
@@ -69,6 +69,9 @@ const DEFAULTS: ReadonlySet<LimitName> = new Set<LimitName>([
   'maxConcurrency',
   'maxQueue',
   'maxMemory',
+  'secrets.timeout',
+  'secrets.maxBytes',
+  'secrets.poll',
 ]);
 
 /**

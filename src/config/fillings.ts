@@ -1,4 +1,4 @@
-import type { MaybeSecret, Sources } from './config.ts';
+import type { MaybeSecret, SecretReader, Sources } from './config.ts';
 import type { Path, Problem } from './issue.ts';
 import { createSecret } from './secret.ts';
 import { fill, type Scope } from './template.ts';
@@ -18,9 +18,16 @@ const CREDENTIAL_KEY = /key|token|secret|pass|auth|cred|cookie/i;
 const SHORTEST = 6;
 const SCHEME = /^(?:bearer|basic|token)\s+(\S+)$/i;
 
-/** One per load: a secret is read once, however often it is named. */
-export function createFillings({ env, secrets }: Sources, problems: Problem[]): Fillings {
-  const hidden = new Set<string>();
+/** What templates are filled from, once it is known who reads the secrets. */
+interface FillingSources extends Pick<Sources, 'env'> {
+  readonly secrets: SecretReader;
+}
+
+/**
+ * One per load: a secret is read once, however often it is named.
+ * @param hidden values to redact that are known already; those that are found are added
+ */
+export function createFillings({ env, secrets }: FillingSources, problems: Problem[], hidden = new Set<string>()): Fillings {
   const reads = new Map<string, Promise<string>>();
   const secret = (name: string) => {
     const read = reads.get(name) ?? (async () => secrets.read(name))();

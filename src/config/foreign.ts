@@ -3,13 +3,16 @@
  * otherwise or not at all becomes a note; a file of ours passes unchanged.
  */
 import { basename, dirname } from 'node:path';
-import type { Sources } from './config.ts';
+import { limitsWith } from '../limits.ts';
+import type { SecretReader, Sources } from './config.ts';
 import { readConfigFile } from './file.ts';
 import { translatedEntry } from './foreignEntry.ts';
 import { type Entry, isEntry, type Surroundings } from './foreignKeys.ts';
 import { inputSecret, literal, type Product, TITLES } from './foreignText.ts';
 import type { Path, Problem } from './issue.ts';
 import { fileSchema } from './schema.ts';
+import { secretSettings } from './secrets.ts';
+import { stateDirOf } from './stateDir.ts';
 import { nearest } from './suggest.ts';
 
 export interface AdoptOptions extends Sources {
@@ -118,7 +121,10 @@ async function surroundings(
 ): Promise<Surroundings> {
   const rooted = /^\.(?:vscode|cursor)$/.test(basename(dirname(file)));
   const workspace = rooted ? dirname(folder) : base;
-  const inputs = product === 'vscode' ? await inputsOf(value.inputs ?? at(value, ['mcp', 'inputs']), secrets) : new Map();
+  const inputs =
+    product === 'vscode'
+      ? await inputsOf(value.inputs ?? at(value, ['mcp', 'inputs']), await readerOf({ secrets, env, folder }))
+      : new Map();
   const readText = async (path: string) => {
     const read = await readConfigFile(path);
     if (read.ok) return read.text;
@@ -127,8 +133,15 @@ async function surroundings(
   return { product, certain, env, workspace, inputs, rooted, folder: rooted ? workspace : folder, keeps, readText };
 }
 
+/** Files of other products do not say how secrets are read. */
+async function readerOf({ secrets, env, folder }: Pick<AdoptOptions, 'secrets' | 'env' | 'folder'>): Promise<SecretReader> {
+  if (typeof secrets !== 'function') return secrets;
+  const unsaid = { shape: undefined, env, folder, stateDir: stateDirOf({ written: undefined, folder, env }), limits: limitsWith({}) };
+  return secrets(await secretSettings({ ...unsaid, hidden: new Set() }, { problems: [], warnings: [] }));
+}
+
 /** The inputs that have a value: a secret of the same name, or a default. Nobody is there to be asked. */
-async function inputsOf(inputs: unknown, secrets: Sources['secrets']): Promise<ReadonlyMap<string, string>> {
+async function inputsOf(inputs: unknown, secrets: SecretReader): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
   for (const input of Array.isArray(inputs) ? inputs.filter(isEntry) : []) {
     if (typeof input.id !== 'string') continue;

@@ -14,6 +14,7 @@ import { namespaces } from './names.ts';
 import { type Document, type Position, parseDocument } from './parse.ts';
 import type { FileShape } from './schema.ts';
 import { hiddenList } from './secret.ts';
+import { secretSettings } from './secrets.ts';
 import { atTheirCause, onDefaults } from './serverDefaults.ts';
 import { checkShape } from './shape.ts';
 import { type StackOptions, stackOf } from './stack.ts';
@@ -87,11 +88,16 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
   const { overrides = {} } = options;
   const { file, folder } = placeOf(options);
   const isNamed = !isLabel(options.file);
-  const fillings = createFillings(options, problems);
   const layers = layersOf({ env: options.env, overrides, shape: shape.gateway ?? {} });
   elsewhere.push(...layers.issues);
   remarks.push(...layers.warnings);
   const limits = limitsOf(layers.gateway);
+  const stateDir = isNamed ? stateDirOf({ written: shape.gateway?.stateDir, folder, env: options.env }) : undefined;
+  const hidden = new Set<string>();
+  const own = { shape: layers.gateway.secrets, env: options.env, folder, stateDir, limits, hidden };
+  const settings = await secretSettings(own, { problems, warnings });
+  const secrets = typeof options.secrets === 'function' ? options.secrets(settings) : options.secrets;
+  const fillings = createFillings({ env: options.env, secrets }, problems, hidden);
   const entries = entriesOf(shape, document);
   const backends = await backendsOf(entries, { problems, warnings, fillings, limits, folder });
   checkDependencies(entries, { problems, warnings });
@@ -114,7 +120,7 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
     disabled,
     ...gateway,
     ...(webhooks && { webhooks }),
-    stateDir: isNamed ? stateDirOf({ written: shape.gateway?.stateDir, folder, env: options.env }) : undefined,
+    stateDir,
     limits,
     secrets: hiddenList(fillings.secrets()),
   };

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { LIMITS, type LimitName } from '../limits.ts';
 import type { AlertType } from './config.ts';
 import { HOST, ORIGIN } from './hosts.ts';
+import { secretsSchema } from './secrets.ts';
 import { complaint, DURATION, found, kindOf, SIZE, smallest } from './units.ts';
 
 type Failure = { readonly input?: unknown };
@@ -48,6 +49,8 @@ function limit(name: LimitName) {
   return shape.refine((written) => complaint(written, name) === undefined, { error }).optional();
 }
 
+const limitOption = (name: LimitName) => limit(name).meta({ description: LIMITS[name].help, default: LIMITS[name].default });
+
 /**
  * The table of limits as nested objects: `restart.initial` is `{ restart: { initial } }`.
  * @param others options that are no limits, by the object they stand in
@@ -57,12 +60,18 @@ function limits(others: Readonly<Record<string, Record<string, z.ZodType>>> = {}
   const flat: Record<string, z.ZodType> = {};
   for (const name of Object.keys(LIMITS) as LimitName[]) {
     const [group, key] = name.split('.') as [string, string?];
-    const schema = limit(name).meta({ description: LIMITS[name].help, default: LIMITS[name].default });
+    const schema = limitOption(name);
     if (key === undefined) flat[group] = schema;
     else groups[group] = { ...groups[group], [key]: schema };
   }
   return { ...flat, ...Object.fromEntries(Object.entries(groups).map(([group, shape]) => [group, z.strictObject(shape).optional()])) };
 }
+
+const limitsOfSecrets = {
+  timeout: limitOption('secrets.timeout'),
+  maxBytes: limitOption('secrets.maxBytes'),
+  poll: limitOption('secrets.poll'),
+};
 
 /** One value of `mcpServers`. Which keys go together is checked in `backend.ts`: there the advice can be better. */
 export const serverSchema = z
@@ -226,6 +235,7 @@ const gateway = z.strictObject({
       'Extensions of the protocol that onemcp does not know, each with the name of the one server it goes to: both sides are told of the capability, and requests of clients whose method begins with the name of the extension and a slash are relayed.',
     ),
   ...limits({ alerts: { webhooks } }),
+  secrets: secretsSchema(limitsOfSecrets).optional().describe(`Where \${SECRET:name} is looked for.`),
 });
 
 /** The whole file. */

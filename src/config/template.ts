@@ -1,6 +1,6 @@
 /**
- * `${VAR}`, `${VAR:-default}`, `${VAR:?message}`, `${SECRET:name}`; `$${` is a literal `${`. As in the shell, `:-` and
- * `:?` treat an empty variable as unset. Inserted values are never looked at again.
+ * `${VAR}`, `${VAR:-default}`, `${VAR:?message}`, `${SECRET:name}`, `${SECRET:provider:name}`; `$${` is a literal `${`. As in
+ * the shell, `:-` and `:?` treat an empty variable as unset. Inserted values are never looked at again.
  */
 
 type Part =
@@ -34,7 +34,8 @@ interface Cursor {
 const DEEPEST = 16;
 const REFERENCE = /([A-Za-z_][A-Za-z0-9_]*)(\}|:-|:\?)/y;
 const SECRET = /SECRET:([^}]*)\}/y;
-const SECRET_NAME = /^[A-Za-z0-9_./-]+$/;
+/** `name`, `provider:name`, `vault:path#field`. */
+const SECRET_NAME = /^(?:[a-z]+:)?[A-Za-z0-9_./-]+(?:#[A-Za-z0-9_.-]+)?$/;
 const LITERAL_ADVICE = 'or write $${ for a literal "${"';
 
 /** Fills a template. Never throws. */
@@ -88,6 +89,10 @@ function readRequired(cursor: Cursor, name: string): Part {
 
 function secretPart(name: string): Part {
   if (SECRET_NAME.test(name) && !name.includes('..')) return { kind: 'secret', name };
+  if (/[:#]/.test(name)) {
+    const forms = `write \${SECRET:name}, \${SECRET:provider:name} or \${SECRET:vault:path#field}`;
+    return { kind: 'bad', message: `${forms}; besides ":" and "#" there are only letters, digits, "_", "-", "/" and single dots` };
+  }
   return { kind: 'bad', message: `write \${SECRET:name}; a name has only letters, digits, "_", "-", "/" and single dots` };
 }
 

@@ -1,6 +1,6 @@
 /** Takes secrets out of texts, those of all configurations that ran lately: what an old server says may come late. */
 export interface Redactor {
-  /** Replaces secret values, wherever they stand, also when they were URL-encoded or put into JSON. */
+  /** Replaces secret values, wherever they stand, also when they were encoded (URL, JSON, base64) or said line by line. */
   readonly redact: (text: string) => string;
   /** Before anything that may hold one of these is printed. */
   learn(secrets: readonly string[]): void;
@@ -10,6 +10,8 @@ export interface Redactor {
 const MOST_GENERATIONS = 16;
 /** Shorter texts are in every second line. */
 const SHORTEST = 6;
+/** Of a secret with many lines, such as a private key, shorter ones are in other texts as well. */
+const SHORTEST_LINE = 16;
 
 export function createRedactor(secrets: readonly string[] = []): Redactor {
   let generations: readonly (readonly string[])[] = [];
@@ -25,4 +27,20 @@ export function createRedactor(secrets: readonly string[] = []): Redactor {
   return { redact: (text) => longestFirst.reduce((clean, secret) => clean.replaceAll(secret, '***'), text), learn };
 }
 
-const formsOf = (secret: string): string[] => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)];
+const formsOf = (secret: string): string[] => [...(secret.includes('\n') ? linesOf(secret) : []), secret].flatMap(encodedForms);
+
+const linesOf = (secret: string): string[] =>
+  secret
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line.length >= SHORTEST_LINE);
+
+const encodedForms = (secret: string): string[] => {
+  // Half a character cannot be encoded.
+  const url = encodeURIComponent(secret.replace(/\p{Surrogate}/gu, '\ufffd'));
+  const forms = [secret, url, JSON.stringify(secret).slice(1, -1)];
+  if (secret.length < SHORTEST) return forms;
+  const bytes = Buffer.from(secret);
+  // Without padding, which not everybody writes.
+  return [...forms, bytes.toString('base64').replace(/=+$/, ''), bytes.toString('base64url')];
+};

@@ -87,6 +87,7 @@ function legal({ choices, unit, kinds, name }: Setting, seed: number): { readonl
   if (unit === 'bytes') return seed % 2 ? same(4096 + seed) : same(`${1 + (seed % 50)}MiB`);
   if (unit === 'count') return same(64 + (seed % 1000));
   if (name === 'port') return same(seed % 65_536);
+  if (name === 'secrets.providers') return { json: ['env', 'file'], text: 'env,file' };
   if (kinds.includes('list')) {
     const items = name === 'allowedOrigins' ? [`https://h${seed}.example`, 'https://b.example'] : [`h${seed}.example`, 'b.example'];
     return { json: items, text: items.join(seed % 2 ? ',' : ' , ') };

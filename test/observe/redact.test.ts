@@ -26,3 +26,15 @@ it('forgets secrets that have rotated away long ago', () => {
   learn(['rotated-15']);
   expect(redact('secret-of-the-start rotated-0 rotated-15')).toBe('secret-of-the-start *** ***');
 });
+
+it('knows a secret by its encodings, and one with many lines by each of them', () => {
+  const key = '-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEF\nAASCBKcwggSjAgEAAoIBAQDV\nshort\n-----END KEY-----\n';
+  const { redact } = createRedactor(['pass?word>>1', key, 'half \ud800 a character']);
+  const base64 = Buffer.from('pass?word>>1').toString('base64');
+  expect(redact(`${base64} ${base64.replace(/=+$/, '')} ${Buffer.from('pass?word>>1').toString('base64url')}`)).toMatch(
+    /^\*\*\*=* \*\*\* \*\*\*$/,
+  );
+  expect(redact('key line 1: MIIEvQIBADANBgkqhkiG9w0BAQEF')).toBe('key line 1: ***');
+  expect(redact(`the key is ${key}.`)).toBe('the key is ***.');
+  expect(redact('a short line')).toBe('a short line');
+});

@@ -100,7 +100,8 @@ function checkFolder(folder: string): void {
   if (uid !== undefined && (found.mode & 0o077) !== 0) chmodSync(folder, 0o700);
 }
 
-function makeFolder(folder: string): void {
+/** A folder of ours alone, if need be a new one. */
+export function makeFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   checkFolder(folder);
 }
@@ -118,7 +119,8 @@ function removeAbandoned(folder: string): void {
   }
 }
 
-function readText(path: string, maxBytes: number): string {
+/** @throws Error with the `code` of the operating system, and for a link, a pipe and a longer file */
+export function readText(path: string, maxBytes: number): string {
   // A pipe in its place must not make us wait.
   const file = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   try {
@@ -131,7 +133,8 @@ function readText(path: string, maxBytes: number): string {
   }
 }
 
-async function writeText(path: string, text: string): Promise<void> {
+/** Whoever reads sees the old text or the new one; readable by its owner only. */
+export async function writeText(path: string, text: string): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     const file = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
