@@ -1,14 +1,11 @@
 import { resolve } from 'node:path';
 import type { Issue } from '../config/config.ts';
-import { environmentOf } from '../config/dotenv.ts';
-import { readConfigFile } from '../config/file.ts';
 import { formatIssue } from '../config/issue.ts';
-import { wholeText } from '../config/stack.ts';
-import { stateDirOfText } from '../config/stateDir.ts';
 import { OnemcpError } from '../errors.ts';
 import { askControl, type ControlRequest } from '../io/controlClient.ts';
 import { controlPaths } from '../io/controlSocket.ts';
 import { escapeControls } from '../observe/escape.ts';
+import { placeOf } from './place.ts';
 import { EXIT, type ProcessPorts } from './process.ts';
 
 export interface ControlFlags {
@@ -54,11 +51,8 @@ export const say = (stream: ProcessPorts['stderr'], text: string): void =>
 export async function socketsOf({ file, flags, ports }: Asking): Promise<readonly string[]> {
   const { cwd } = ports;
   if (flags.socket !== undefined) return [resolve(cwd, flags.socket)];
-  const read = await readConfigFile(file, cwd);
-  const path = resolve(cwd, file);
-  const { env } = await environmentOf(path, ports.env);
-  const text = read.ok ? await wholeText(read.text, { file: path, base: cwd, environment: env.ONEMCP_ENV?.trim() }) : undefined;
-  return controlPaths({ ...ports, file: path, stateDir: stateDirOfText(path, text, env) });
+  const { path, stateDir } = await placeOf(file, ports);
+  return controlPaths({ ...ports, file: path, stateDir });
 }
 
 /** Asks the gateway at one of these sockets. @param file absolute path of its configuration */

@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { readConfigFile } from '../config/load.ts';
-import { stateDirOfText } from '../config/stateDir.ts';
 import { type EncryptedStore, openStore } from '../io/secrets/encrypted.ts';
 import { storeFileOf } from '../io/secrets/store.ts';
 import { LIMITS } from '../limits.ts';
+import { placeOf } from './place.ts';
 import { EXIT, type ProcessPorts } from './process.ts';
 import { askHidden, readAll } from './prompt.ts';
 
@@ -71,14 +70,12 @@ export async function removeSecret(name: string, place: Place): Promise<number> 
 
 /** The file of the configuration is only looked at: it may be broken, or not be there. */
 async function withStore({ file, ports }: Place, command: (store: EncryptedStore) => Promise<number>): Promise<number> {
-  const { env, cwd, platform, stderr } = ports;
+  const { cwd, platform, stderr } = ports;
   try {
-    const path = resolve(cwd, file);
     // Not repeated: it may be a secret.
-    if (file !== USUAL_FILE && !existsSync(path))
+    if (file !== USUAL_FILE && !existsSync(resolve(cwd, file)))
       throw new Error('there is no configuration file of this name; a value is never an argument: it comes from stdin, or is asked for');
-    const read = await readConfigFile(file, cwd);
-    const folder = stateDirOfText(path, read.ok ? read.text : undefined, env);
+    const { env, stateDir: folder } = await placeOf(file, ports);
     if (folder === undefined) throw new Error('there is no state folder: gateway.stateDir is false, or HOME is not set');
     return await command(openStore({ file: storeFileOf(folder), env, platform }));
   } catch (error) {

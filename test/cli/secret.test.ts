@@ -13,7 +13,7 @@ import { verifies } from '../support/verifies.ts';
 const VALUE = 'the-value-of-the-secret';
 
 /** A process in a folder of its own, and what it printed. */
-function terminal({ isTTY = false, config = '' } = {}) {
+function terminal({ isTTY = false, config = '', stateDir = undefined as Record<string, string> | undefined } = {}) {
   const cwd = mkdtempSync(join(tmpdir(), 'onemcp-secret-'));
   onTestFinished(() => rmSync(cwd, { recursive: true, force: true }));
   if (config !== '') writeFileSync(join(cwd, 'mcp.json'), config);
@@ -21,7 +21,7 @@ function terminal({ isTTY = false, config = '' } = {}) {
   const raw: boolean[] = [];
   const stdin = Object.assign(new PassThrough(), { isTTY, setRawMode: (on: boolean) => raw.push(on) });
   const ports: ProcessPorts = {
-    env: { ONEMCP_STATE_DIR: join(cwd, 'state'), ONEMCP_SECRET_KEY_FILE: join(cwd, 'secret.key') },
+    env: { ...(stateDir ?? { ONEMCP_STATE_DIR: join(cwd, 'state') }), ONEMCP_SECRET_KEY_FILE: join(cwd, 'secret.key') },
     cwd,
     platform: process.platform,
     uid: process.getuid?.(),
@@ -135,10 +135,10 @@ describe('onemcp secret', () => {
   });
 
   it('needs a state folder, which the configuration may name or refuse', async () => {
-    const none = terminal({ config: '{ "mcpServers": {}, "gateway": { "stateDir": false } }' });
+    const none = terminal({ config: '{ "mcpServers": {}, "gateway": { "stateDir": false } }', stateDir: {} });
     expect(await none.set('x', VALUE)).toBe(1);
     expect(none.said().err).toContain('gateway.stateDir is false');
-    const own = terminal({ config: '{ "mcpServers": { "broken": 1 }, "gateway": { "stateDir": "mine" } }' });
+    const own = terminal({ config: '{ "mcpServers": { "broken": 1 }, "gateway": { "stateDir": "mine" } }', stateDir: {} });
     expect(await own.set('x', VALUE)).toBe(0);
     expect(existsSync(join(own.cwd, 'mine/secrets/store.json'))).toBe(true);
   });
