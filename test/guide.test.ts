@@ -1,5 +1,5 @@
-/** Every command, fragment and promise of the operations guide that is about deployment, with the test that runs it. */
-import { existsSync, readFileSync } from 'node:fs';
+/** Every command, fragment and promise of the operations guide, with the test that runs it. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 
@@ -56,13 +56,34 @@ const ROWS: readonly Row[] = [
   { section: 'configuration', fragment: '${SECRET:api-key}', test: 'config/load.test.ts', words: 'SECRET' },
   { section: 'asynchronous loading', fragment: 'the endpoint answers at once', test: 'e2e/start.test.ts', words: 'startGateway' },
   { section: 'asynchronous loading', fragment: 'listChanged, in batches', test: 'observe/listChanged.test.ts', words: 'listChanged' },
-];
-
-/** Of other parts of the gateway: listed as soon as their test is there. */
-const ELSEWHERE: readonly Pick<Row, 'section' | 'fragment' | 'test'>[] = [
-  { section: 'asynchronous loading', fragment: '--enable-async-loading, ONE_MCP_ENABLE_ASYNC_LOADING', test: 'cli/oneMcp.test.ts' },
-  { section: 'configuration', fragment: 'environment over command line over file over defaults', test: 'config/layers.test.ts' },
-  { section: 'configuration', fragment: '.env files', test: 'config/dotenv.test.ts' },
+  {
+    section: 'asynchronous loading',
+    fragment: '--config mcp.json --enable-async-loading',
+    test: 'cli/oneMcp.test.ts',
+    words: '--enable-async-loading',
+  },
+  {
+    section: 'asynchronous loading',
+    fragment: 'ONE_MCP_ENABLE_ASYNC_LOADING=true',
+    test: 'cli/oneMcp.test.ts',
+    words: 'ONE_MCP_ENABLE_ASYNC_LOADING',
+  },
+  {
+    section: 'configuration',
+    fragment: 'environment, command line, file, defaults',
+    test: 'config/layers.test.ts',
+    words: "verifies('layers'",
+  },
+  { section: 'configuration', fragment: 'environments', test: 'config/stack.test.ts', words: "verifies('overlays'" },
+  { section: 'configuration', fragment: 'a store of secrets', test: 'io/secrets/encrypted.test.ts', words: "verifies('secrets-encrypted'" },
+  {
+    section: 'monitoring and alerts',
+    fragment: 'structured logs for collectors',
+    test: 'observe/log.test.ts',
+    words: 'is one JSON object',
+  },
+  { section: 'monitoring and alerts', fragment: 'metrics', test: 'e2e/metrics.test.ts', words: "verifies('metrics'" },
+  { section: 'monitoring and alerts', fragment: 'webhooks on critical events', test: 'e2e/alerts.test.ts', words: 'alert' },
 ];
 
 const TESTS = import.meta.dirname;
@@ -71,8 +92,6 @@ it.each(ROWS)('$section: $fragment', ({ test, words }) => {
   expect(readFileSync(join(TESTS, test), 'utf8')).toContain(words);
 });
 
-it('what other parts cover is told from what nobody covers yet', () => {
-  const missing = ELSEWHERE.filter(({ test }) => !existsSync(join(TESTS, test)));
-  for (const { section, fragment, test } of missing) console.log(`not covered yet: ${section}: ${fragment} (${test})`);
-  expect(new Set(ELSEWHERE.map(({ fragment }) => fragment)).size).toBe(ELSEWHERE.length);
-});
+// The guide's log of authorization: there is no authentication yet.
+it.todo('security log: scope operations');
+it.todo('security log: authorization_granted');

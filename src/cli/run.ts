@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts';
+import { formatIssue } from '../config/issue.ts';
 import { logSettings } from '../config/layers.ts';
 import { OnemcpError } from '../errors.ts';
 import { createGateway, createInspection, createRedactor, type Gateway } from '../gateway.ts';
@@ -25,13 +26,16 @@ export interface RunFlags extends ConfigFlags {
 /** `onemcp run [FILE]`: serves until a signal, or until the client on stdio has gone. */
 export async function run(file: string, flags: RunFlags, ports: ProcessPorts): Promise<number> {
   const { stderr } = ports;
-  for (const note of flags.notes ?? []) stderr.write(`note: ${note}\n`);
   const source = configSource(file, flags, ports);
-  const config = explained(await source.load(), ports);
+  const loaded = await source.load();
+  const { logFormat, logLevel } = logSettings(source.env(), flags);
+  // Collectors read JSON from the first line on.
+  const asJson = logFormat === 'json' && loaded.ok;
+  if (!asJson) for (const note of flags.notes ?? []) stderr.write(`note: ${note}\n`);
+  const config = explained(asJson ? { ...loaded, warnings: [] } : loaded, ports);
   if (!config) return EXIT.usage;
   const redactor = createRedactor(config.secrets);
   const { redact } = redactor;
-  const { logFormat, logLevel } = logSettings(source.env(), flags);
   const logger = createLogger({
     format: logFormat as LogFormat,
     level: logLevel as LogLevel,
@@ -39,6 +43,10 @@ export async function run(file: string, flags: RunFlags, ports: ProcessPorts): P
     colors: useColors(ports),
     redact,
   });
+  if (asJson) {
+    for (const message of flags.notes ?? []) logger.log('info', 'config.note', { message });
+    for (const warning of loaded.warnings) logger.log('warn', 'config.warning', { message: formatIssue(warning) });
+  }
   const inspection = flags.inspect
     ? await createInspection({ mode: flags.inspect === 'stately' ? 'stately' : 'page', history: config.limits['inspect.history'], redact })
     : undefined;

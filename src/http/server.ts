@@ -50,6 +50,8 @@ export async function listen({ fetch, express, host, port, limits, onUnread = ()
     },
     (incoming, outgoing) => {
       if (express(incoming, outgoing)) return;
+      // HTTP/1.0 needs none, and probes still speak it; no name of ours, so that only what is open to all answers.
+      incoming.headers.host ??= 'no-host.invalid';
       listener ??= createListener(fetch);
       void listener.then((handle) => handle(incoming, outgoing));
     },

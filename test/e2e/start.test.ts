@@ -62,3 +62,9 @@ it('a call to a backend that does not come says so: its name, its state, what ha
   const { status, body } = await gateway.health();
   expect([status, body.status]).toEqual([503, 'unhealthy']);
 });
+
+it('says in JSON what a collector would otherwise stumble over: warnings of the configuration', async () => {
+  const gateway = await startGateway({ off: { ...fixture('good'), disabled: true } });
+  const warning = gateway.logs.find(({ event }) => event === 'config.warning');
+  expect(warning).toMatchObject({ level: 'warn', message: 'mcp.json:2:3 mcpServers: there is no enabled server' });
+});

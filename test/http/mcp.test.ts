@@ -1,4 +1,5 @@
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import { createGateway, type Gateway } from '../../src/gateway.ts';
@@ -165,4 +166,17 @@ it('two requests in one connection, one of them malformed, get their own answers
   );
   expect(bad === undefined || bad.status === 400).toBe(true);
   expect((await viaSocket({ headers: JSON_TYPE, body: INITIALIZE })).status).toBe(200);
+});
+
+it('a probe of HTTP/1.0 that names no host is answered, and gets nothing else', async () => {
+  const statuses = [];
+  for (const path of ['/health/live', '/health', '/openapi.json', '/mcp']) {
+    const socket = connect(port, '127.0.0.1');
+    socket.write(`GET ${path} HTTP/1.0\r\n\r\n`);
+    let text = '';
+    for await (const chunk of socket) text += chunk;
+    statuses.push(Number(text.split(' ')[1]));
+    expect(text).not.toContain('details');
+  }
+  expect(statuses).toEqual([200, 200, 403, 403]);
 });
