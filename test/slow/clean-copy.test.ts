@@ -119,6 +119,16 @@ it('the package can be installed and imported, with types', () => {
   }
 });
 
-it('npm ci && npm test', () => {
+const ran = process.env.README_TEST_RAN;
+
+it.skipIf(ran === commands[2])('npm ci && npm test', () => {
   expect(shell(commands[2] as string)).toMatch(/Tests .*passed/);
+});
+
+it('CI runs the very test command of the README, and goes on only if it passed', () => {
+  const lines = readFileSync(join(root, '.ci/run'), 'utf8').split('\n');
+  const at = lines.indexOf(commands[2] as string);
+  expect([lines.includes('set -euo pipefail'), at]).toEqual([true, expect.toSatisfy((index) => index > 0)]);
+  expect(lines.indexOf(`export README_TEST_RAN='${commands[2]}'`)).toBeGreaterThan(at);
+  if (ran === commands[2]) console.log(`"${ran}" was run by .ci/run before this, and not once more here`);
 });
