@@ -1,7 +1,7 @@
 /** One POST to a receiver of alerts. */
 import { createHmac } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
-import { Pool } from 'undici';
+import type { Pool } from 'undici';
 import type { MaybeSecret, WebhookSpec } from '../config/config.ts';
 import { connectionFailure, retryAfterMs } from './httpErrors.ts';
 
@@ -47,7 +47,14 @@ const ANSWER_BYTES = 64 * 1024;
 export function createPoster({ url, secret, headers }: WebhookSpec, { timeout, version, now, redact }: PosterOptions): Poster {
   const { origin, host, pathname, search } = new URL(url.reveal());
   const target = { name: host, origin, redact };
-  const pool = new Pool(origin, { connections: 1, connect: { timeout }, headersTimeout: 0, bodyTimeout: 0 });
+  let pool: Promise<Pool> | undefined;
+  // With the first alert: undici costs a start forty milliseconds.
+  const opened = (): Promise<Pool> => {
+    pool ??= import('undici').then((undici) => {
+      return new undici.Pool(origin, { connections: 1, connect: { timeout }, headersTimeout: 0, bodyTimeout: 0 });
+    });
+    return pool;
+  };
   const fixed = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), reveal(value)]));
 
   const headersOf = ({ id, body }: WebhookMessage): Record<string, string> => {
@@ -73,7 +80,7 @@ export function createPoster({ url, secret, headers }: WebhookSpec, { timeout, v
           statusCode,
           headers: answered,
           body,
-        } = await pool.request({
+        } = await (await opened()).request({
           method: 'POST',
           path: pathname + search,
           headers: headersOf(message),
@@ -89,7 +96,7 @@ export function createPoster({ url, secret, headers }: WebhookSpec, { timeout, v
         return { ok: false, reason: connectionFailure(target, error).error.message, retry: true };
       }
     },
-    destroy: () => pool.destroy(),
+    destroy: async () => (await pool)?.destroy(),
   };
 
   function refusal(status: number, after: string | string[] | undefined): Posted {

@@ -148,13 +148,13 @@ describe('import', () => {
 
 it('every product has its places on every platform', () => {
   const where = (platform: NodeJS.Platform, env: Record<string, string>) => (product: Product) =>
-    knownFiles(product, { platform, env, cwd: '/work' }).map((file) => file.replaceAll('\\', '/'));
+    knownFiles(product, { platform, env, cwd: '/project' }).map((file) => file.replaceAll('\\', '/'));
   const mac = where('darwin', { HOME: '/Users/ada' });
   expect(mac('claude')).toEqual(['/Users/ada/Library/Application Support/Claude/claude_desktop_config.json']);
   expect(mac('1mcp')).toEqual(['/Users/ada/.config/1mcp/mcp.json']);
   const linux = where('linux', { HOME: '/home/ada', XDG_CONFIG_HOME: '/x' });
-  expect(linux('vscode')).toEqual(['/work/.vscode/mcp.json', '/x/Code/User/mcp.json', '/x/Code/User/settings.json']);
-  expect(linux('cursor')).toEqual(['/work/.cursor/mcp.json', '/home/ada/.cursor/mcp.json']);
+  expect(linux('vscode')).toEqual(['/project/.vscode/mcp.json', '/x/Code/User/mcp.json', '/x/Code/User/settings.json']);
+  expect(linux('cursor')).toEqual(['/project/.cursor/mcp.json', '/home/ada/.cursor/mcp.json']);
   const windows = where('win32', { APPDATA: 'C:/App' });
   expect(windows('claude')).toEqual(['C:/App/Claude/claude_desktop_config.json']);
   expect(windows('1mcp')).toEqual(['C:/App/1mcp/mcp.json']);
