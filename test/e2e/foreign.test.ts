@@ -56,7 +56,9 @@ it.each([
     return namespaces.every((namespace) => names.includes(`${namespace}__echo`)) && names;
   });
   expect(new Set(listed.map((name) => name.split('__')[0]))).toEqual(new Set(namespaces));
-  const warnings = lines.filter((line) => line.startsWith('warning: '));
+  const warnings = lines
+    .map((line) => JSON.parse(line) as { event: string; message: string })
+    .filter(({ event }) => event === 'config.warning');
   expect(warnings.length).toBeGreaterThanOrEqual(notes);
-  for (const warning of warnings) expect(warning).toMatch(/^warning: .*json:\d+:\d+ \S/);
+  for (const { message } of warnings) expect(message).toMatch(/^.*json:\d+:\d+ \S/);
 });
