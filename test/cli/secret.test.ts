@@ -8,33 +8,19 @@ import { configSource } from '../../src/cli/config.ts';
 import type { ProcessPorts } from '../../src/cli/process.ts';
 import { listSecrets, removeSecret, setSecret } from '../../src/cli/secret.ts';
 import { MAIN, until } from '../e2e/gateway.ts';
+import { createTerminal } from '../support/terminal.ts';
 import { verifies } from '../support/verifies.ts';
 
 const VALUE = 'the-value-of-the-secret';
 
-/** A process in a folder of its own, and what it printed. */
-function terminal({ isTTY = false, config = '', stateDir = undefined as Record<string, string> | undefined } = {}) {
-  const cwd = mkdtempSync(join(tmpdir(), 'onemcp-secret-'));
-  onTestFinished(() => rmSync(cwd, { recursive: true, force: true }));
-  if (config !== '') writeFileSync(join(cwd, 'mcp.json'), config);
-  let [out, err] = ['', ''];
+/** A terminal with a store of its own, at which a value can be typed. */
+function terminal({ isTTY = false, config = '', stateDir }: { isTTY?: boolean; config?: string; stateDir?: string } = {}) {
   const raw: boolean[] = [];
   const stdin = Object.assign(new PassThrough(), { isTTY, setRawMode: (on: boolean) => raw.push(on) });
-  const ports: ProcessPorts = {
-    env: { ...(stateDir ?? { ONEMCP_STATE_DIR: join(cwd, 'state') }), ONEMCP_SECRET_KEY_FILE: join(cwd, 'secret.key') },
-    cwd,
-    platform: process.platform,
-    uid: process.getuid?.(),
-    tmpdir: cwd,
-    stdin,
-    stdout: new PassThrough().on('data', (chunk) => (out += chunk)),
-    stderr: new PassThrough().on('data', (chunk) => (err += chunk)),
-    onSignal: () => () => undefined,
-    onHangup: () => () => undefined,
-    exit: () => {
-      throw new Error('nobody exits here');
-    },
-  };
+  const { ports: bare, cwd, write, said } = createTerminal({}, { stdin, platform: process.platform });
+  const env = { ONEMCP_STATE_DIR: stateDir ?? join(cwd, 'state'), ONEMCP_SECRET_KEY_FILE: join(cwd, 'secret.key') };
+  const ports = { ...bare, env };
+  if (config !== '') write('mcp.json', config);
   const place = { file: './mcp.json', ports };
   return {
     cwd,
@@ -46,11 +32,7 @@ function terminal({ isTTY = false, config = '', stateDir = undefined as Record<s
       stdin.end(value);
       return setSecret(name, place);
     },
-    said: () => {
-      const all = { out, err };
-      [out, err] = ['', ''];
-      return all;
-    },
+    said,
   };
 }
 
@@ -135,10 +117,10 @@ describe('onemcp secret', () => {
   });
 
   it('needs a state folder, which the configuration may name or refuse', async () => {
-    const none = terminal({ config: '{ "mcpServers": {}, "gateway": { "stateDir": false } }', stateDir: {} });
+    const none = terminal({ config: '{ "mcpServers": {}, "gateway": { "stateDir": false } }', stateDir: '' });
     expect(await none.set('x', VALUE)).toBe(1);
     expect(none.said().err).toContain('gateway.stateDir is false');
-    const own = terminal({ config: '{ "mcpServers": { "broken": 1 }, "gateway": { "stateDir": "mine" } }', stateDir: {} });
+    const own = terminal({ config: '{ "mcpServers": { "broken": 1 }, "gateway": { "stateDir": "mine" } }', stateDir: '' });
     expect(await own.set('x', VALUE)).toBe(0);
     expect(existsSync(join(own.cwd, 'mine/secrets/store.json'))).toBe(true);
   });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { findProgram } from '../deploy/debian.ts';
+import { findProgram } from '../debian.ts';
 import { freePort, read } from '../deploy/layout.ts';
 import { startLoad, summary } from '../deploy/loadClient.ts';
 import { connect, fixture, type Running, startGateway, textOf, until, untilState } from '../e2e/gateway.ts';
@@ -67,7 +67,7 @@ const gatewayWith = async () => {
 };
 
 for (const kind of ['haproxy', 'nginx'] as const) {
-  const program = findProgram(kind);
+  const program = findProgram(kind, { package: kind, otherwise: 'its tests are SKIPPED' });
 
   describe.skipIf(!program)(`deploy/${kind}`, () => {
     it('a gateway is drained under load: no call fails', async () => {

@@ -3,12 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CallStats, methodIndex } from '../../src/mcp/callStats.ts';
-import { findPromtool } from '../promtool.ts';
+import { findProgram } from '../debian.ts';
 import { viewOf, worldOf } from '../support/fakeWorld.ts';
 import { exposed } from '../support/metrics.ts';
 import { verifies } from '../support/verifies.ts';
 
-const promtool = findPromtool();
+const promtool = findProgram('promtool', { package: 'prometheus', otherwise: 'what Prometheus says of our metrics is NOT TESTED' });
 const folder = resolve(import.meta.dirname, '../../deploy/prometheus');
 
 function run(args: readonly string[], input = ''): { status: number | null; said: string } {

@@ -26,17 +26,23 @@ export function createTerminal(env: ProcessPorts['env'] = {}, more: Partial<Proc
     },
     ...more,
   };
+  /** All that was printed since the last time. */
+  const said = () => {
+    const all = { out, err };
+    [out, err] = ['', ''];
+    return all;
+  };
   return {
     ports,
     cwd,
     write: (file: string, text: string) => writeFileSync(join(cwd, file), text),
     read: (file = 'mcp.json') => readFileSync(join(cwd, file), 'utf8'),
     files: () => readdirSync(cwd).sort(),
-    /** What was printed since the last time. */
+    said,
+    /** The whole lines of it. */
     printed() {
-      const lines = { out: out.split('\n').slice(0, -1), err: err.split('\n').slice(0, -1) };
-      [out, err] = ['', ''];
-      return lines;
+      const all = said();
+      return { out: all.out.split('\n').slice(0, -1), err: all.err.split('\n').slice(0, -1) };
     },
   };
 }

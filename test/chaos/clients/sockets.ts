@@ -116,8 +116,9 @@ export const SOCKETS: readonly Attack[] = [
       const head = wire('POST', { ...JSON_POST, ...sessionHeaders(stage.client.session), 'Transfer-Encoding': 'chunked' });
       const endless = open(5, stage.port, head);
       const chunk = `4000\r\n${'z'.repeat(0x4000)}\r\n`;
+      // In turns: the honest clients of the load live in this process.
       const pouring = setInterval(() => {
-        for (const { socket } of endless) while (socket.writable && socket.write(chunk));
+        for (const { socket } of endless) for (let n = 0; n < 16 && socket.writable && socket.write(chunk); n++);
       }, 5);
       const answers = await Promise.all(endless.map((one) => one.closed(6_000)));
       clearInterval(pouring);
