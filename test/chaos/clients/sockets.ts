@@ -1,5 +1,7 @@
 /** Clients that are slow, silent, deaf or too many. */
-
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { STDIO_ASKER } from '../../clients/kit.ts';
 import { fixture } from '../../e2e/gateway.ts';
 import { type Attack, call, INITIALIZE, request, sessionHeaders, tally } from './attack.ts';
@@ -114,20 +116,9 @@ export const SOCKETS: readonly Attack[] = [
     gateway: { http: { headersTimeout: '1s', requestTimeout: '2s' } },
     async run(stage) {
       const head = wire('POST', { ...JSON_POST, ...sessionHeaders(stage.client.session), 'Transfer-Encoding': 'chunked' });
-      const endless = open(5, stage.port, head);
-      const chunk = `4000\r\n${'z'.repeat(0x4000)}\r\n`;
-      // In turns: the honest clients of the load live in this process.
-      const pouring = setInterval(() => {
-        for (const { socket } of endless) for (let n = 0; n < 16 && socket.writable && socket.write(chunk); n++);
-      }, 5);
-      const answers = await Promise.all(endless.map((one) => one.closed(6_000)));
-      clearInterval(pouring);
-      stage.check(
-        'answer',
-        answers.every(({ closed }) => closed),
-        'it is read for ever',
-      );
-      drop(endless);
+      const env = { ...process.env, PORT: String(stage.port), COUNT: '5', HEAD: head, MS: '6000' };
+      const { stdout } = await promisify(execFile)(process.execPath, [join(import.meta.dirname, 'pour.mjs')], { env });
+      stage.check('answer', stdout === '5', `it is read for ever: ${stdout} of 5 were closed`);
     },
   },
   {
