@@ -27,7 +27,7 @@ import { createContext } from './mcp/context.ts';
 import { createMethods } from './mcp/methods/index.ts';
 import { createCursors } from './mcp/page.ts';
 import { metricsOf } from './metrics.ts';
-import { health } from './observe/health.ts';
+import { health, sourceProblems } from './observe/health.ts';
 import { hiddenNotes, narrateHidden } from './observe/hidden.ts';
 import { createHistory } from './observe/history.ts';
 import type { Inspection } from './observe/inspect.ts';
@@ -169,7 +169,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   const guard = createHostGuard({ trustedHosts: [config.host, ...config.trustedHosts], allowedOrigins: config.allowedOrigins });
   const world$ = worldStream(system);
   const tally = config.metrics ? createTally(world$) : undefined;
-  const problems = () => remembering?.problems() ?? [];
+  const sources = () => source?.sources?.() ?? [];
+  const problems = () => [...(remembering?.problems() ?? []), ...sourceProblems(sources()).map(redact)];
   const sessionCount = () => sessions.size + [...channels].filter(({ session }) => session).length;
   const app = createApp({
     guard,
@@ -195,7 +196,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         const world = system.world();
         const hidden = hiddenNotes(context.view(world), redact);
         const memory = { heapUsed, heapTotal, rss };
-        const facts = { hidden, waitingFor: context.lanes.statusOf, problems: problems() };
+        const facts = { hidden, waitingFor: context.lanes.statusOf, problems: problems(), sources: sources() };
         return health(world, { version, uptime: process.uptime(), ...memory, now: ports.now(), transport, ...facts });
       },
     },

@@ -12,6 +12,8 @@ export interface ListedServer {
   readonly url: string | undefined;
   readonly tags: readonly string[];
   readonly disabled: boolean;
+  /** Where it is written, if not in the file itself. */
+  readonly from?: string;
 }
 
 type Listed = { readonly ok: true; readonly servers: readonly ListedServer[] } | { readonly ok: false; readonly issues: readonly Issue[] };
@@ -23,7 +25,7 @@ export function listServers(file: string, text: string): Listed {
   const value = document.value;
   const entries = serverPlaces(value).flatMap(({ path, servers }) =>
     Object.entries(servers).map(([name, entry]) => ({
-      server: listed(name, entry),
+      server: listEntry(name, entry),
       place: document.locate({ path: [...path, name], at: 'key', message: '' }),
     })),
   );
@@ -31,7 +33,8 @@ export function listServers(file: string, text: string): Listed {
   return { ok: true, servers: entries.map(({ server }) => server) };
 }
 
-function listed(name: string, written: unknown): ListedServer {
+/** One of them. */
+export function listEntry(name: string, written: unknown): ListedServer {
   const entry = isEntry(written) ? written : {};
   const { command, args, url, type, tags, disabled, enabled } = entry;
   const words = [...texts(typeof command === 'string' ? [command] : command), ...texts(args)];
