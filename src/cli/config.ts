@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
-import { confdTexts, type KeptFiles } from '../config/confd.ts';
+import { confdTexts } from '../config/confd.ts';
 import type { Config, ConfigSource, Issue, Loaded, SecretSettings, SourceReport, SourceState } from '../config/config.ts';
 import { dotEnvOf, type Environment, environmentOf } from '../config/dotenv.ts';
+import type { KeptFiles } from '../config/found.ts';
 import { formatIssue, loadConfig, readConfigFile } from '../config/load.ts';
 import { createSecrets, type WatchedSecrets } from '../io/secrets/index.ts';
 import { watchFile } from '../io/sources/file.ts';

@@ -4,17 +4,14 @@ import { readdir, stat } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Issue } from './config.ts';
-import type { FoundServer } from './discovered.ts';
 import { readConfigFile } from './file.ts';
+import type { FoundServer, KeptFiles } from './found.ts';
 import { byPosition, formatPath, type Path, type Problem } from './issue.ts';
 import { type Document, parseDocument } from './parse.ts';
 import { fileSchema, serverSchema } from './schema.ts';
 import { complaintsOf } from './shape.ts';
 
 export const CONF_D = 'conf.d';
-
-/** What each file said when it was last right, by its absolute path. Whoever reads more than once keeps it. */
-export type KeptFiles = Map<string, readonly FoundServer[]>;
 
 export interface Confd {
   /** In the order of the folders, then of the names of the files. */

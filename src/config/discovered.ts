@@ -1,24 +1,15 @@
 /** Servers that were found outside the file: checked like its own, and merged with them by name. */
 import { backendOf } from './backend.ts';
-import type { BackendSpec, Found, Issue } from './config.ts';
+import type { BackendSpec, Issue } from './config.ts';
 import { checkDependencies } from './dependencies.ts';
 import type { Desk, Entry } from './entry.ts';
 import type { Fillings } from './fillings.ts';
+import type { FoundServer } from './found.ts';
 import { formatPath, type Path, type Problem } from './issue.ts';
 import { namespaces } from './names.ts';
 import { type FileShape, serverSchema } from './schema.ts';
 import { onDefaults } from './serverDefaults.ts';
 import { complaintsOf } from './shape.ts';
-
-export interface FoundServer extends Found {
-  /** `conf.d`, or a source that others can write to. */
-  readonly source: string;
-  /**
-   * Present for an entry of a file of ours: a problem with its place in it. Where it is missing, strangers may have written
-   * the entry.
-   */
-  readonly issueOf?: (problem: Problem) => Issue;
-}
 
 /** A server of the configuration file; `place` as one looks for it. */
 export interface OwnEntry extends Entry {

@@ -1,17 +1,10 @@
 /** Every source of servers outside the file, read and merged in the order of their rank. */
 import { dirname, isAbsolute, join } from 'node:path';
-import { CONF_D, type KeptFiles, readConfd } from './confd.ts';
-import type { DiscoverySettings, FoundBy, Issue, Loaded, SourceReport } from './config.ts';
-import { type FoundServer, type MergeDesk, type MergedServers, mergeFound } from './discovered.ts';
+import { CONF_D, readConfd } from './confd.ts';
+import type { DiscoverySettings, Issue, Loaded, SourceReport } from './config.ts';
+import { type MergeDesk, type MergedServers, mergeFound } from './discovered.ts';
+import type { FoundServer, Outside } from './found.ts';
 import { formatIssue } from './issue.ts';
-
-/** What is known outside of the file. */
-export interface Outside {
-  /** What the sources that are watched have now; default: they are not looked at. */
-  readonly found?: readonly FoundBy[];
-  /** What the files of `conf.d` said before. */
-  readonly kept?: KeptFiles;
-}
 
 export interface GatherInput extends Outside {
   readonly settings: DiscoverySettings | undefined;

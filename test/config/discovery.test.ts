@@ -3,8 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { KeptFiles } from '../../src/config/confd.ts';
 import type { Found, FoundBy, Loaded } from '../../src/config/config.ts';
+import type { KeptFiles } from '../../src/config/found.ts';
 import { formatIssue, loadConfig } from '../../src/config/load.ts';
 import { verifies } from '../support/verifies.ts';
 

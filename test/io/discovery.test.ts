@@ -35,7 +35,7 @@ const server = (name: string, place = 'p'): Discovered => ({ name, entry: { url:
 describe('the sources that are watched', () => {
   it('tell of what is new, and of nothing else', async () => {
     const { kind, opened } = fakeKind();
-    const discovery = createDiscovery([kind]);
+    const discovery = createDiscovery({ kinds: [kind] });
     expect(await discovery.follow(docker(), NO_WAIT)).toBe(true);
     await until('it is watched', () => opened.length === 1);
     expect(discovery.found()).toEqual([{ source: 'docker', servers: [], isWaiting: true }]);
@@ -56,7 +56,7 @@ describe('the sources that are watched', () => {
 
   it(verifies('discovery-kept', 'keep what they found last while they fail'), async () => {
     const { kind, opened } = fakeKind();
-    const discovery = createDiscovery([kind]);
+    const discovery = createDiscovery({ kinds: [kind] });
     await discovery.follow(docker(), NO_WAIT);
     await until('it is watched', () => opened.length === 1);
     opened[0]?.onFound([server('a')]);
@@ -69,11 +69,11 @@ describe('the sources that are watched', () => {
 
   it('are waited for only so long', async () => {
     const slow = fakeKind();
-    const discovery = createDiscovery([slow.kind]);
+    const discovery = createDiscovery({ kinds: [slow.kind] });
     const began = performance.now();
     await discovery.follow(docker(), { retry, wait: 50 });
     expect(performance.now() - began).toBeGreaterThan(40);
-    const quick = createDiscovery([slow.kind]);
+    const quick = createDiscovery({ kinds: [slow.kind] });
     const following = quick.follow(docker(), { retry, wait: 3_600_000 });
     await until('it is watched', () => slow.opened.length === 2);
     slow.opened[1]?.onFound([server('a')]);
@@ -82,7 +82,7 @@ describe('the sources that are watched', () => {
 
   it('are made anew when what is said of them changes, and end when it is taken away', async () => {
     const { kind, opened, stops } = fakeKind();
-    const discovery = createDiscovery([kind]);
+    const discovery = createDiscovery({ kinds: [kind] });
     await discovery.follow(docker('one'), NO_WAIT);
     await until('it is watched', () => opened.length === 1);
     opened[0]?.onFound([server('a')]);
@@ -99,14 +99,14 @@ describe('the sources that are watched', () => {
 
   it('that cannot be started are a problem, not an exception', async () => {
     const broken: SourceKind = { ...fakeKind().kind, open: () => Promise.reject(new Error('no such module')) };
-    const discovery = createDiscovery([broken]);
+    const discovery = createDiscovery({ kinds: [broken] });
     await discovery.follow(docker(), { retry, wait: 10_000 });
     expect(discovery.found()).toMatchObject([{ problem: 'it cannot be started: no such module' }]);
   });
 
   it('tell at once of what came before anybody listened', async () => {
     const { kind, opened } = fakeKind();
-    const discovery = createDiscovery([kind]);
+    const discovery = createDiscovery({ kinds: [kind] });
     await discovery.follow(docker(), NO_WAIT);
     discovery.found();
     await until('it is watched', () => opened.length === 1);
@@ -115,6 +115,24 @@ describe('the sources that are watched', () => {
     discovery.subscribe(() => void changes++)();
     expect(changes).toBe(1);
   });
+});
+
+it('what a source cannot use is said as a sentence', async () => {
+  const said: string[] = [];
+  const kind: SourceKind = {
+    ...fakeKind().kind,
+    open: async (_, { onSkip }) => ({
+      name: 'docker',
+      watch(handlers) {
+        onSkip('container web', 'has no port');
+        handlers.onFound([]);
+        return () => {};
+      },
+    }),
+  };
+  const discovery = createDiscovery({ kinds: [kind], onSkip: (sentence) => said.push(sentence) });
+  await discovery.follow(docker(), { retry, wait: 10_000 });
+  expect(said).toEqual(['docker: container web has no port']);
 });
 
 describe('a watched folder', () => {

@@ -8,13 +8,20 @@ export interface RetryDelays {
   readonly max: number;
 }
 
+/** What a source is made with. */
+export interface SourcePorts {
+  readonly retry: RetryDelays;
+  /** Something is meant to be a server, but cannot be used. `why` completes a sentence that begins with `place`. */
+  readonly onSkip: (place: string, why: string) => void;
+}
+
 /** A kind of source. */
 export interface SourceKind {
   readonly name: string;
   /** What is said of it; undefined: it is not wanted. */
   readonly wanted: (settings: DiscoverySettings) => object | undefined;
   /** Loads it; called only when it is wanted. */
-  readonly open: (settings: DiscoverySettings, retry: RetryDelays) => Promise<DiscoverySource>;
+  readonly open: (settings: DiscoverySettings, ports: SourcePorts) => Promise<DiscoverySource>;
 }
 
 /** Every kind, those that win first. A new one is one file and one row here. */
@@ -46,7 +53,13 @@ interface Watched {
   state: FoundBy;
 }
 
-export function createDiscovery(kinds: readonly SourceKind[] = KINDS): Discovery {
+export interface DiscoveryOptions {
+  /** A sentence about something that is meant to be a server, but cannot be used; once for each reason. */
+  readonly onSkip?: (sentence: string) => void;
+  readonly kinds?: readonly SourceKind[];
+}
+
+export function createDiscovery({ onSkip = () => {}, kinds = KINDS }: DiscoveryOptions = {}): Discovery {
   const watched = new Map<string, Watched>();
   let listener: (() => void) | undefined;
   let version = 0;
@@ -112,7 +125,8 @@ export function createDiscovery(kinds: readonly SourceKind[] = KINDS): Discovery
         watched.delete(kind.name);
         if (!wanted || !settings) continue;
         // What was found last stays until the new one has looked.
-        const next = start(kind, key, () => kind.open(settings, retry), before?.state.servers ?? []);
+        const ports = { retry, onSkip: (place: string, why: string) => onSkip(`${kind.name}: ${place} ${why}`) };
+        const next = start(kind, key, () => kind.open(settings, ports), before?.state.servers ?? []);
         watched.set(kind.name, next);
         version++;
         fresh.push(next);
