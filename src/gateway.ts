@@ -5,7 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSystem } from './actors/system.ts';
 import { createAlerting } from './alerts.ts';
-import type { BackendSpec, Config, ConfigSource, Planned, Reloaded } from './config/config.ts';
+import type { BackendSpec, Config, ConfigSource, Planned, PlanVariables, Reloaded } from './config/config.ts';
 import { createControl } from './control.ts';
 import { createApp } from './http/app.ts';
 import { controlListener } from './http/control.ts';
@@ -79,8 +79,8 @@ export interface Gateway {
   serveStdio(streams: { readonly input: Readable; readonly output: Writable }): Promise<void>;
   /** Reads the configuration again and applies it; one with errors changes nothing. Missing without a `source`. */
   readonly reload?: () => Promise<Reloaded>;
-  /** What a reload would change, of another file if one is named. Missing without a `source`. */
-  readonly plan?: (other?: string) => Promise<Planned>;
+  /** What a reload would change, of another file or under other variables if they are given. Missing without a `source`. */
+  readonly plan?: (other?: string, variables?: PlanVariables) => Promise<Planned>;
   /** What operators can see and ask. */
   readonly control: ControlOps;
   /**

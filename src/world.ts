@@ -217,6 +217,8 @@ export interface ConfigView {
   readonly file: string;
   readonly serverCount: number;
   readonly disabled: readonly string[];
+  /** Why some of `disabled` are not used although the file does not disable them. */
+  readonly inactive?: Readonly<Record<string, string>> | undefined;
   /** Counts the configurations that were applied, from 1. */
   readonly revision: number;
   /** Milliseconds since the epoch at which this one was applied. */

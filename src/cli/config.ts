@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { Config, ConfigSource, Issue, Loaded, SecretSettings } from '../config/config.ts';
+import type { Config, ConfigSource, Issue, Loaded, PlanVariables, SecretSettings } from '../config/config.ts';
 import { dotEnvOf, type Environment, environmentOf } from '../config/dotenv.ts';
 import { formatIssue, loadConfig, readConfigFile } from '../config/load.ts';
 import { createSecrets, type WatchedSecrets } from '../io/secrets/index.ts';
@@ -11,6 +11,7 @@ export interface ConfigFlags {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
   readonly insecureNoAuth?: boolean | undefined;
+  readonly profiles?: readonly string[] | undefined;
 }
 
 /** A source that is watched, with the environment it was read in last: the real one over the `.env` beside the file. */
@@ -38,10 +39,11 @@ export function configSource(
   let texts: ReadonlyMap<string, string | undefined> = new Map();
   let watches: Watches | undefined;
   return {
-    async load(other = file) {
+    async load(other = file, variables: PlanVariables = {}) {
+      const isPlan = other !== file || Object.keys(variables).length > 0;
       const read = await readConfigFile(other, cwd);
       if (!read.ok) return read;
-      around = await environmentOf(other, real, cwd);
+      around = await environmentOf(other, { ...real, ...variables }, cwd);
       const { env: filled, text, warnings } = around;
       let opened: WatchedSecrets | undefined;
       const secrets = (settings: SecretSettings) => {
@@ -49,7 +51,7 @@ export function configSource(
         return opened;
       };
       const loaded = await loadConfig({ file: other, text: read.text, env: filled, secrets, base: cwd, overrides: flags });
-      if (other === file) {
+      if (!isPlan) {
         env = filled;
         texts = new Map([[resolve(cwd, file), read.text], [resolve(cwd, dotEnvOf(file)), text], ...(loaded.others ?? [])]);
         if (loaded.ok) poll = loaded.config.limits['reload.poll'];

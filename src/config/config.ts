@@ -110,8 +110,10 @@ export interface Config {
   readonly file: string;
   /** Enabled backends, in file order. */
   readonly backends: readonly BackendSpec[];
-  /** Names of entries with `disabled: true`, in file order. */
+  /** Names of entries that are not used, in file order: those with `disabled: true`, and those in `inactive`. */
   readonly disabled: readonly string[];
+  /** Why some of `disabled` are not used although the file does not disable them; undefined: there are none. */
+  readonly inactive?: Readonly<Record<string, string>>;
   readonly host: string;
   readonly port: number;
   /** Extra `Host` names that are accepted besides loopback and `host`. */
@@ -187,10 +189,16 @@ export type Planned =
   | (Reloaded & { readonly ok: true; readonly revision: number; readonly tools: Readonly<Record<string, Items['tools']>> })
   | (Reloaded & { readonly ok: false });
 
+/** Variables under which a plan is made, over those of the gateway: what `--env` and `--profile` stand for. */
+export type PlanVariables = Readonly<Partial<Record<'ONEMCP_ENV' | 'ONEMCP_PROFILES', string>>>;
+
 /** Where a configuration comes from. */
 export interface ConfigSource {
-  /** Reads it anew, or another one of that name. Never rejects. */
-  load(other?: string): Promise<Loaded>;
+  /**
+   * Reads it anew, or another one of that name. Never rejects.
+   * @param variables what the environment would say besides; what is read so is only looked at
+   */
+  load(other?: string, variables?: PlanVariables): Promise<Loaded>;
   /** Calls back when there may be something new to read; returns the unsubscriber. */
   watch?(onChange: () => void): () => void;
 }
@@ -257,4 +265,6 @@ export interface Overrides {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
   readonly insecureNoAuth?: boolean | undefined;
+  /** Active profiles. */
+  readonly profiles?: readonly string[] | undefined;
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { LIMITS, type LimitName } from '../limits.ts';
 import type { AlertType } from './config.ts';
 import { HOST, ORIGIN } from './hosts.ts';
+import { ALL_PROFILES, PROFILE } from './profiles.ts';
 import { secretsSchema } from './secrets.ts';
 import { complaint, DURATION, found, kindOf, SIZE, smallest } from './units.ts';
 
@@ -24,6 +25,13 @@ const tag = z.string().regex(TAG, {
     return `a tag has 1 to 64 lower-case letters, digits, ".", "_" and "-", and starts with a letter or digit; found ${found(input)}${advice}`;
   },
 });
+
+const profileError = ({ input }: Failure) =>
+  `a profile has 1 to 64 letters, digits, ".", "_" and "-", and starts with a letter or digit; found ${found(input)}`;
+const profile = z.string().regex(PROFILE, { error: profileError });
+const activeProfile = z
+  .string()
+  .refine((name) => name === ALL_PROFILES || PROFILE.test(name), { error: (failure) => `${profileError(failure)}; "*" stands for all` });
 
 const namespace = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,31}$/, {
   error: ({ input }) => `a namespace has 1 to 32 letters, digits and "-", and starts with a letter or digit; found ${found(input)}`,
@@ -89,6 +97,10 @@ export const serverSchema = z
       .optional()
       .describe('Transport. Default: stdio for a command; Streamable HTTP, then SSE, for a url.'),
     tags: z.array(tag).optional().describe('Words by which clients choose servers.'),
+    profiles: z
+      .array(profile)
+      .optional()
+      .describe('It runs only while one of these profiles is active (gateway.profiles); without profiles it runs always.'),
     disabled: z.boolean().optional().meta({ description: 'Keep the entry but do not use it.', default: false }),
     critical: z.boolean().optional().meta({ description: 'The gateway is unhealthy while this server is not usable.', default: false }),
     isolation: z.enum(['auto', 'shared', 'session', 'principal']).optional().meta({
@@ -188,6 +200,10 @@ const gateway = z.strictObject({
     .boolean()
     .optional()
     .meta({ description: 'Listen on an address other machines can reach, although there is no authentication.', default: false }),
+  profiles: z
+    .array(activeProfile)
+    .optional()
+    .describe('Active profiles: servers that name profiles run only with one of these; "*" stands for all.'),
   naming: z
     .strictObject({
       prefix: z

@@ -245,6 +245,7 @@ const SCHEMAS: Node = {
       name: string,
       status: { enum: [...STATES, 'disabled'] },
       healthy: { type: 'boolean' },
+      reason: string,
       tags: { type: 'array', items: string },
       critical: { type: 'boolean' },
       since: time,
