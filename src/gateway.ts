@@ -11,6 +11,7 @@ import { createApp } from './http/app.ts';
 import { controlListener } from './http/control.ts';
 import type { ControlOps } from './http/controlOps.ts';
 import { createHostGuard } from './http/guard/host.ts';
+import { createProxies } from './http/guard/proxies.ts';
 import type { inspectRoutes } from './http/inspect.ts';
 import { postFromNode } from './http/mcp.ts';
 import { type HttpServer, listen } from './http/server.ts';
@@ -166,7 +167,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   const streams = createStreams({ keepAlive: limits['sse.keepAlive'], queueBytes: limits['sse.queueBytes'] });
   const sessions = createSessions({ limits, now, streams });
   const mcp = { context, methods, sessions, streams, onBug };
-  const guard = createHostGuard({ trustedHosts: [config.host, ...config.trustedHosts], allowedOrigins: config.allowedOrigins });
+  const proxies = createProxies(config.trustedProxies);
+  const guard = createHostGuard({ ...trusted(config), proxies });
+  const address = () => config.publicUrl ?? server?.url;
   const world$ = worldStream(system);
   const tally = config.metrics ? createTally(world$) : undefined;
   const problems = () => remembering?.problems() ?? [];
@@ -186,10 +189,12 @@ export function createGateway(options: GatewayOptions): Gateway {
         eventStreams: () => streams.size,
       }),
     legacySse: config.legacySse,
+    publicUrl: config.publicUrl,
     health: {
       world: system.world,
       details: config.healthDetails,
       explain: (name) => control.why(name),
+      proxies,
       health: () => {
         const { heapUsed, heapTotal, rss } = process.memoryUsage();
         const world = system.world();
@@ -204,7 +209,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   /** The hot path: a POST to /mcp behind the same guard as every other route, without a `Request` and `Response` of its own. */
   const express = (incoming: IncomingMessage, outgoing: ServerResponse): boolean => {
     if (incoming.method !== 'POST' || incoming.url !== '/mcp') return false;
-    if (guard(incoming.headers.host, incoming.headers.origin)) return false;
+    if (guard(incoming.headers, incoming.socket)) return false;
     postFromNode(incoming, outgoing, mcp);
     return true;
   };
@@ -223,7 +228,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     world: system.world,
     onChange: system.onChange,
     operate: system.operate,
-    facts: () => ({ version, pid: process.pid, url: server?.url, startedAt, now: ports.now(), story: history.of }),
+    facts: () => ({ version, pid: process.pid, url: address(), startedAt, now: ports.now(), story: history.of }),
     spec: (name) => specs.get(name),
     limits,
     redact,
@@ -256,7 +261,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   let server: HttpServer | undefined;
   let controlServer: ControlServer | undefined;
   let closing: Promise<void> | undefined;
-  const alerting = createAlerting(config, { world$, log, redact, version, url: () => server?.url, problems });
+  const alerting = createAlerting(config, { world$, log, redact, version, url: address, problems });
 
   let ran = false;
   const run = () => {
@@ -364,6 +369,15 @@ export async function createInspection(options: InspectionOptions): Promise<Gate
   const inspection = observe.createInspection({ ...options, token: randomBytes(32).toString('base64url') });
   const { observer, path } = inspection;
   return { observer, path, routes: (streams) => http.inspectRoutes({ inspection, streams: streams as Streams }) };
+}
+
+/** Names and origins that are ours; those of the public address, too. */
+function trusted({ host, trustedHosts, allowedOrigins, publicUrl }: Config) {
+  const own = publicUrl === undefined ? undefined : new URL(publicUrl);
+  return {
+    trustedHosts: [host, ...trustedHosts, ...(own ? [own.hostname.replace(/^\[(.*)\]$/, '$1')] : [])],
+    allowedOrigins: [...allowedOrigins, ...(own ? [own.origin] : [])],
+  };
 }
 
 const specsOf = ({ backends }: Config) => new Map(backends.map((spec) => [spec.name, spec]));

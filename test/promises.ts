@@ -224,6 +224,8 @@ export const PROMISES = {
   'cli-arguments': 'key=value becomes what the schema of the tool wants, or is refused with all that is wrong before anything is sent',
   'cli-completion': 'Shells complete commands, options and names of servers, and never run what a name says',
   profiles: 'a server that names profiles runs only while one of them is active, whoever activates it',
+  'trusted-proxies': 'Only trusted proxies say who asks and by which name; of a chain counts the right-most address that is not trusted',
+  'public-url': 'Wherever the gateway tells its own address, it is the public one, path included',
   metrics:
     'What /metrics says is what happened: calls by outcome, errors by code, times, queues, sessions, states, restarts and reloads, under bounded labels',
   'metrics-named': 'The dashboard and the alert rules name only metrics and labels that there are, and promtool accepts the rules',

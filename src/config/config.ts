@@ -118,6 +118,10 @@ export interface Config {
   readonly port: number;
   /** Extra `Host` names that are accepted besides loopback and `host`. */
   readonly trustedHosts: readonly string[];
+  /** Addresses, networks, `loopback` and `private`: proxies whose word about their clients counts. */
+  readonly trustedProxies: readonly string[];
+  /** The address that clients know, without a slash at its end; undefined: that of the listener. */
+  readonly publicUrl: string | undefined;
   /** Origins accepted besides loopback ones. */
   readonly allowedOrigins: readonly string[];
   /** Serve on a non-loopback address although there is no authentication. */

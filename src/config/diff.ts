@@ -46,6 +46,8 @@ const GATEWAY_OPTIONS = {
   host: 'host',
   port: 'port',
   trustedHosts: 'trustedHosts',
+  trustedProxies: 'trustedProxies',
+  publicUrl: 'publicUrl',
   allowedOrigins: 'allowedOrigins',
   insecureNoAuth: 'insecureNoAuth',
   prefix: 'naming.prefix',

@@ -12,6 +12,8 @@ type GatewayParts = Pick<
   | 'host'
   | 'port'
   | 'trustedHosts'
+  | 'trustedProxies'
+  | 'publicUrl'
   | 'allowedOrigins'
   | 'insecureNoAuth'
   | 'prefix'
@@ -51,6 +53,8 @@ export async function gatewayParts(input: Input): Promise<GatewayParts> {
     host: await hostOf(input, insecureNoAuth),
     port: portOf(input),
     trustedHosts: (shape.trustedHosts ?? []).map(bareHost),
+    trustedProxies: (shape.trustedProxies ?? []).map((proxy) => proxy.toLowerCase()),
+    publicUrl: shape.publicUrl === undefined ? undefined : new URL(shape.publicUrl).href.replace(/\/+$/, ''),
     allowedOrigins: (shape.allowedOrigins ?? []).map(browserOrigin),
     insecureNoAuth,
     prefix: shape.naming?.prefix ?? 'always',

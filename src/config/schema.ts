@@ -153,6 +153,21 @@ const origin = z.string().regex(ORIGIN, {
   error: ({ input }) => `expected an origin such as "https://app.example.com", without a path, found ${found(input)}`,
 });
 
+const NETWORKS = [z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()];
+const proxy = z.string().refine((text) => /^(loopback|private)$/i.test(text) || NETWORKS.some((kind) => kind.safeParse(text).success), {
+  error: ({ input }) => `expected an address, a network such as "10.0.0.0/8", "loopback" or "private"; found ${found(input)}`,
+});
+
+const publicUrl = z.string().refine(isPublicUrl, {
+  error: 'expected an address such as "https://mcp.example.com", with http or https, without user, query and fragment',
+});
+
+function isPublicUrl(text: string): boolean {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text) || /[?#\s]/.test(text)) return false;
+  const { username, password } = new URL(text);
+  return username === '' && password === '';
+}
+
 const portError = ({ input }: Failure) => `expected a port number from 0 to 65535, found ${found(input)}`;
 const port = z
   .number({ error: portError })
@@ -195,6 +210,15 @@ const gateway = z.strictObject({
   host: text('leave the key out for 127.0.0.1').optional().meta({ description: 'Address to listen on.', default: '127.0.0.1' }),
   port: port.optional().meta({ description: 'Port to listen on; 0 takes a free one.', default: 3050 }),
   trustedHosts: z.array(hostName).optional().describe('Names in the Host header that are accepted besides loopback ones and host.'),
+  trustedProxies: z
+    .array(proxy)
+    .optional()
+    .describe(
+      'Proxies whose X-Forwarded-For, X-Forwarded-Host and Forwarded are believed: addresses, networks such as 10.0.0.0/8, loopback (this machine), private (private networks).',
+    ),
+  publicUrl: publicUrl
+    .optional()
+    .describe('Address by which clients reach the gateway, where that is not its own: that of a proxy. Its name is a trusted one.'),
   allowedOrigins: z.array(origin).optional().describe('Browser origins that are accepted besides loopback ones.'),
   insecureNoAuth: z
     .boolean()

@@ -17,19 +17,24 @@ export interface AppOptions {
   readonly metrics?: MetricsOptions | undefined;
   /** Whether there is HTTP+SSE, too. */
   readonly legacySse: boolean;
+  /** The address that clients know; undefined: none but that which they called. */
+  readonly publicUrl?: string | undefined;
   /** Loaded only with inspection: see http/inspect.ts. */
   readonly inspect?: Hono<Env> | undefined;
 }
 
 /** Every route. Health and metrics come before the guard: probes use addresses of their own. */
-export function createApp({ guard, mcp, health, metrics, legacySse, inspect }: AppOptions): Hono<Env> {
+export function createApp({ guard, mcp, health, metrics, legacySse, publicUrl, inspect }: AppOptions): Hono<Env> {
   const app = new Hono<Env>();
   app.route('/health', healthRoutes(health, guard));
   if (metrics) app.route('/metrics', metricsRoutes(metrics));
   app.use(hostGuard(guard));
   app.route('/mcp', mcpRoutes(mcp));
-  app.get('/openapi.json', (c) => c.json(openApi({ version: mcp.context.serverInfo.version, legacySse, metrics: metrics !== undefined })));
-  if (legacySse) app.route('/', legacySseRoutes(mcp));
+  app.get('/openapi.json', (c) => {
+    const { version } = mcp.context.serverInfo;
+    return c.json(openApi({ version, legacySse, metrics: metrics !== undefined, publicUrl }));
+  });
+  if (legacySse) app.route('/', legacySseRoutes(mcp, hasPath(publicUrl)));
   if (inspect) app.route('/inspect', inspect);
   app.notFound((c) => {
     const documents = ['/health', ...(metrics ? ['/metrics'] : []), '/openapi.json', ...(inspect ? ['/inspect'] : [])];
@@ -42,3 +47,6 @@ export function createApp({ guard, mcp, health, metrics, legacySse, inspect }: A
   });
   return app;
 }
+
+/** Whether a proxy takes something away from the paths that clients ask for. */
+const hasPath = (publicUrl: string | undefined): boolean => publicUrl !== undefined && new URL(publicUrl).pathname !== '/';

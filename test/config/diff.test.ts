@@ -114,6 +114,8 @@ describe('a plan', () => {
         host: '::1',
         port: 1,
         trustedHosts: ['h'],
+        trustedProxies: ['loopback'],
+        publicUrl: 'https://h',
         allowedOrigins: ['https://o'],
         insecureNoAuth: true,
         naming: { prefix: 'never' },
@@ -132,6 +134,8 @@ describe('a plan', () => {
         'host',
         'port',
         'trustedHosts',
+        'trustedProxies',
+        'publicUrl',
         'allowedOrigins',
         'insecureNoAuth',
         'naming.prefix',
@@ -147,7 +151,7 @@ describe('a plan', () => {
     );
     // Whatever a file can say of the gateway is told when it changes.
     const untold = new Set(['file', 'backends', 'disabled', 'limits', 'secrets', 'strategy']);
-    expect(Object.keys(before).filter((key) => !untold.has(key))).toHaveLength(12);
+    expect(Object.keys(before).filter((key) => !untold.has(key))).toHaveLength(14);
   });
 
   it('says so until the gateway has been restarted', async () => {

@@ -88,6 +88,8 @@ function legal({ choices, unit, kinds, name }: Setting, seed: number): { readonl
   if (unit === 'count') return same(64 + (seed % 1000));
   if (name === 'port') return same(seed % 65_536);
   if (name === 'secrets.providers') return { json: ['env', 'file'], text: 'env,file' };
+  if (name === 'publicUrl') return same(`https://h${seed}.example`);
+  if (name === 'trustedProxies') return { json: ['private', `10.0.0.${seed % 256}/8`], text: `private,10.0.0.${seed % 256}/8` };
   if (kinds.includes('list')) {
     const items = name === 'allowedOrigins' ? [`https://h${seed}.example`, 'https://b.example'] : [`h${seed}.example`, 'b.example'];
     return { json: items, text: items.join(seed % 2 ? ',' : ' , ') };
@@ -240,6 +242,7 @@ describe('explanations', () => {
     ['alerts', { headers: { Authorization: 'Bearer x' }, name: 'x' }, { headers: { Authorization: '***' }, name: 'x' }],
     ['alerts', [{ url: 'https://hooks.example/services/T0/B0/xyz' }], [{ url: 'https://hooks.example/***' }]],
     ['allowedOrigins', ['https://app.example'], ['https://app.example']],
+    ['publicUrl', 'https://mcp.example/tools', 'https://mcp.example/tools'],
     ['insecureNoAuth', true, true],
   ])('%s of %j is disclosed as %j', (name, value, shown) => {
     expect(disclosed(name, value)).toEqual(shown);
