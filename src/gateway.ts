@@ -104,7 +104,7 @@ const SAVE_GRACE = 2_000;
 /** Puts the parts together; nothing else in the code base knows them all. */
 export function createGateway(options: GatewayOptions): Gateway {
   const { config, env = {}, log = () => {}, version = '0.0.0', inspection, transport = 'http', soleClient = false } = options;
-  const { limits } = config;
+  const { limits, features } = config;
   const serverInfo = { name: 'onemcp', version };
   let reaper: Reaper | undefined;
   const ports = { now: Date.now, monotonic: () => performance.now(), random: Math.random };
@@ -154,7 +154,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     instructions: config.instructions,
     extensions: config.passthroughExtensions,
     samplingContext: (backend) => specs.get(backend)?.samplingContext ?? false,
-    counts: config.metrics,
+    counts: features.metrics,
     need: system.need,
     release: system.release,
     wake: system.wake,
@@ -171,7 +171,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const guard = createHostGuard({ ...trusted(config), proxies });
   const address = () => config.publicUrl ?? server?.url;
   const world$ = worldStream(system);
-  const tally = config.metrics ? createTally(world$) : undefined;
+  const tally = features.metrics ? createTally(world$) : undefined;
   const problems = () => remembering?.problems() ?? [];
   const sessionCount = () => sessions.size + [...channels].filter(({ session }) => session).length;
   const app = createApp({
@@ -188,7 +188,8 @@ export function createGateway(options: GatewayOptions): Gateway {
         sessions: sessionCount,
         eventStreams: () => streams.size,
       }),
-    legacySse: config.legacySse,
+    legacySse: features.legacySse,
+    openapi: features.openapi,
     publicUrl: config.publicUrl,
     health: {
       world: system.world,
@@ -334,8 +335,11 @@ export function createGateway(options: GatewayOptions): Gateway {
 }
 
 /** What backends offered when they were last seen; undefined where nothing outlives a run. */
-function openCatalogs({ stateDir, file, limits }: Config, ports: Pick<CatalogsOptions, 'log' | 'redact' | 'now'>): Catalogs | undefined {
-  if (stateDir === undefined) return undefined;
+function openCatalogs(
+  { stateDir, file, limits, features }: Config,
+  ports: Pick<CatalogsOptions, 'log' | 'redact' | 'now'>,
+): Catalogs | undefined {
+  if (stateDir === undefined || !features.catalog) return undefined;
   const maxBytes = limits['catalog.maxBytes'];
   // The limit is for the lists; a document has a little more around them.
   const store = createFileStore({ folder: join(stateDir, 'catalog'), maxBytes: maxBytes + 64 * 1024, log: ports.log });

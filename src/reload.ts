@@ -89,7 +89,7 @@ export function createReloader({ source, config: started, system, learn, log, on
     config: started,
     limits: started.limits,
     load: (current) => load(current),
-    watch: source.watch?.bind(source),
+    watch: started.features.reload ? source.watch?.bind(source) : undefined,
     apply,
     reject,
   });

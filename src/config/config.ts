@@ -3,6 +3,7 @@
  */
 import type { Limits } from '../limits.ts';
 import type { Isolation, Items } from '../world.ts';
+import type { Features } from './features.ts';
 
 /**
  * Text that may contain secret values. Prints as `***` however it is shown; `reveal()` is called by `io/`,
@@ -136,10 +137,8 @@ export interface Config {
   readonly instructions: 'off' | 'names' | 'full';
   /** Whether `/health` speaks of single servers: to programs of this machine only (`auto`), to everybody, or to nobody. */
   readonly healthDetails: 'auto' | 'full' | 'minimal';
-  /** Serves HTTP+SSE of version 2024-11-05 at `/sse` and `/messages`. */
-  readonly legacySse: boolean;
-  /** Counts what happens and shows it at `/metrics`. */
-  readonly metrics: boolean;
+  /** Which functions of the gateway are there. */
+  readonly features: Features;
   /** Names of backends by the extension whose capability and methods go to them. */
   readonly passthroughExtensions: Readonly<Record<string, string>>;
   /** Who is told of critical events; undefined: nobody. */

@@ -1,5 +1,6 @@
 import { LIMITS, type LimitName, type Limits, limitsWith } from '../limits.ts';
 import type { Config, Issue } from './config.ts';
+import { featuresOf } from './features.ts';
 import type { Fillings } from './fillings.ts';
 import { bareHost, browserOrigin, HOST, isLoopback } from './hosts.ts';
 import type { Findings } from './issue.ts';
@@ -20,8 +21,7 @@ type GatewayParts = Pick<
   | 'strategy'
   | 'instructions'
   | 'healthDetails'
-  | 'legacySse'
-  | 'metrics'
+  | 'features'
   | 'passthroughExtensions'
 >;
 
@@ -61,8 +61,7 @@ export async function gatewayParts(input: Input): Promise<GatewayParts> {
     strategy: shape.strategy ?? 'one_for_one',
     instructions: shape.instructions ?? 'full',
     healthDetails: shape.health?.details ?? 'auto',
-    legacySse: shape.legacySse ?? true,
-    metrics: shape.metrics ?? true,
+    features: featuresOf(shape.features),
     passthroughExtensions: shape.passthroughExtensions ?? {},
   };
 }

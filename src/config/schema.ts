@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { LIMITS, type LimitName } from '../limits.ts';
 import type { AlertType } from './config.ts';
+import { FEATURE_NAMES, FEATURES, type FeatureName } from './features.ts';
 import { HOST, ORIGIN } from './hosts.ts';
 import { ALL_PROFILES, PROFILE } from './profiles.ts';
 import { secretsSchema } from './secrets.ts';
@@ -58,6 +59,15 @@ function limit(name: LimitName) {
 }
 
 const limitOption = (name: LimitName) => limit(name).meta({ description: LIMITS[name].help, default: LIMITS[name].default });
+
+/** The table of switches. */
+const features = () =>
+  Object.fromEntries(
+    FEATURE_NAMES.map((name) => {
+      const { help, default: value } = FEATURES[name];
+      return [name, z.boolean().optional().meta({ description: help, default: value })];
+    }),
+  ) as Record<FeatureName, z.ZodOptional<z.ZodBoolean>>;
 
 /**
  * The table of limits as nested objects: `restart.initial` is `{ restart: { initial } }`.
@@ -263,11 +273,7 @@ const gateway = z.strictObject({
     })
     .optional()
     .describe('What is told of the health of the gateway.'),
-  legacySse: z
-    .boolean()
-    .optional()
-    .meta({ description: 'Serve the transport of 2024-11-05 (HTTP+SSE) at /sse and /messages, for old clients.', default: true }),
-  metrics: z.boolean().optional().meta({ description: 'Count what happens, and show it to Prometheus at /metrics.', default: true }),
+  features: z.strictObject(features()).optional().describe('Functions of the gateway that can be switched off.'),
   passthroughExtensions: z
     .record(z.string().min(1), z.string())
     .optional()

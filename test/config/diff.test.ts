@@ -122,8 +122,7 @@ describe('a plan', () => {
         stateDir: '/state',
         instructions: 'off',
         health: { details: 'full' },
-        legacySse: false,
-        metrics: false,
+        features: { legacySse: false, metrics: false },
         passthroughExtensions: { 'com.acme/x': 'a' },
         callWait: 1,
         restart: { max: '1s' },
@@ -142,16 +141,16 @@ describe('a plan', () => {
         'stateDir',
         'instructions',
         'health.details',
-        'legacySse',
-        'metrics',
         'passthroughExtensions',
+        'features.legacySse',
+        'features.metrics',
         'callWait',
         'restart.max',
       ].map((name) => `gateway.${name}`),
     );
     // Whatever a file can say of the gateway is told when it changes.
     const untold = new Set(['file', 'backends', 'disabled', 'limits', 'secrets', 'strategy']);
-    expect(Object.keys(before).filter((key) => !untold.has(key))).toHaveLength(14);
+    expect(Object.keys(before).filter((key) => !untold.has(key))).toHaveLength(13);
   });
 
   it('says so until the gateway has been restarted', async () => {
