@@ -38,7 +38,10 @@ async function editsAreSeen(running: Running, features: object): Promise<boolean
   // What is not watched is read all the same when somebody asks.
   process.kill(running.pid, 'SIGHUP');
   await until('it is read', () => running.logs.some(({ event }) => event === 'config.applied' || event === 'config.unchanged'));
-  await until('the server is tagged', async () => ((await running.health()).body.servers.details[0]?.tags as string[]).includes('edited'));
+  await until('the server is tagged', async () => {
+    const [server] = (await running.health()).body.servers.details;
+    return (server?.tags as readonly string[] | undefined)?.includes('edited');
+  });
   return seen;
 }
 
