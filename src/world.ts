@@ -186,6 +186,9 @@ export interface BackendView {
   readonly next: Successor | undefined;
   /** Milliseconds since the epoch at which its lists were read, while they are those of an earlier run. */
   readonly remembered: number | undefined;
+  /** By the names that it gives its tools: the only ones that clients see, and those that they do not; undefined: all, none. */
+  readonly enabledTools?: readonly string[] | undefined;
+  readonly disabledTools?: readonly string[] | undefined;
   readonly retry: BackendSpec['retry'];
   readonly maxConcurrency: number;
   readonly maxQueue: number;

@@ -227,6 +227,7 @@ export const PROMISES = {
   'trusted-proxies': 'Only trusted proxies say who asks and by which name; of a chain counts the right-most address that is not trusted',
   'public-url': 'Wherever the gateway tells its own address, it is the public one, path included',
   features: 'What is switched off under gateway.features is not there, and nothing else is missing',
+  'tool-filter': 'A tool that the configuration hides is neither listed nor callable, and an edit of that restarts nothing',
   metrics:
     'What /metrics says is what happened: calls by outcome, errors by code, times, queues, sessions, states, restarts and reloads, under bounded labels',
   'metrics-named': 'The dashboard and the alert rules name only metrics and labels that there are, and promtool accepts the rules',

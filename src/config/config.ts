@@ -49,6 +49,9 @@ interface BackendBase {
    * also calls of tools that say of themselves that they are idempotent or read-only (`idempotent`), or none.
    */
   readonly retry: 'never' | 'safe' | 'idempotent';
+  /** By the names that it gives its tools: the only ones that clients see, and those that they do not; undefined: all, none. */
+  readonly enabledTools?: readonly string[];
+  readonly disabledTools?: readonly string[];
   /** Milliseconds; each falls back to the gateway limit of the same name. */
   readonly startTimeout: number;
   readonly requestTimeout: number;

@@ -32,6 +32,8 @@ const MEANS: Readonly<Record<SpecKey, 'swap' | 'retag'>> = {
   lazy: 'retag',
   handoff: 'retag',
   retry: 'retag',
+  enabledTools: 'retag',
+  disabledTools: 'retag',
   startTimeout: 'retag',
   installTimeout: 'retag',
   idleTimeout: 'retag',

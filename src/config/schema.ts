@@ -122,6 +122,14 @@ export const serverSchema = z
       .boolean()
       .optional()
       .meta({ description: 'Let this server ask for the context of other servers when it samples (includeContext).', default: false }),
+    enabledTools: z
+      .array(text('name a tool'))
+      .optional()
+      .describe('The only tools of this server that clients see, by the names it gives them. Default: all.'),
+    disabledTools: z
+      .array(text('name a tool'))
+      .optional()
+      .describe('Tools of this server that no client sees or can call, by the names it gives them.'),
     namespace: namespace.optional().describe('Prefix of the names of its tools. Default: made from the name of the server.'),
     restart: z.enum(['always', 'on-failure', 'never']).optional().meta({
       description: 'When it is started again after its end: always; on-failure: unless it exited with code 0; never.',

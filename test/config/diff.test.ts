@@ -70,6 +70,8 @@ describe('a plan', () => {
     ['lazy', true],
     ['handoff', 'stop-first'],
     ['retry', 'never'],
+    ['enabledTools', ['t']],
+    ['disabledTools', ['t']],
     ['startTimeout', '5s'],
     ['install', { timeout: '6m' }],
     ['idleTimeout', '1h'],
