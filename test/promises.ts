@@ -228,6 +228,11 @@ export const PROMISES = {
     'The command line lists, calls, gets and reads through the running gateway: progress and colours on a terminal only, interrupts cancel at the server, each way to fail has an exit code',
   'cli-arguments': 'key=value becomes what the schema of the tool wants, or is refused with all that is wrong before anything is sent',
   'cli-completion': 'Shells complete commands, options and names of servers, and never run what a name says',
+  profiles: 'a server that names profiles runs only while one of them is active, whoever activates it',
+  'trusted-proxies': 'Only trusted proxies say who asks and by which name; of a chain counts the right-most address that is not trusted',
+  'public-url': 'Wherever the gateway tells its own address, it is the public one, path included',
+  features: 'What is switched off under gateway.features is not there, and nothing else is missing',
+  'tool-filter': 'A tool that the configuration hides is neither listed nor callable, and an edit of that restarts nothing',
   metrics:
     'What /metrics says is what happened: calls by outcome, errors by code, times, queues, sessions, states, restarts and reloads, under bounded labels',
   'metrics-named': 'The dashboard and the alert rules name only metrics and labels that there are, and promtool accepts the rules',

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { confdTexts } from '../config/confd.ts';
-import type { Config, ConfigSource, Issue, Loaded, SecretSettings, SourceReport, SourceState } from '../config/config.ts';
+import type { Config, ConfigSource, Issue, Loaded, PlanVariables, SecretSettings, SourceReport, SourceState } from '../config/config.ts';
 import { dotEnvOf, type Environment, environmentOf } from '../config/dotenv.ts';
 import type { KeptFiles } from '../config/found.ts';
 import { formatIssue, loadConfig, readConfigFile } from '../config/load.ts';
@@ -15,6 +15,7 @@ export interface ConfigFlags {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
   readonly insecureNoAuth?: boolean | undefined;
+  readonly profiles?: readonly string[] | undefined;
 }
 
 /** A source that is watched, with the environment it was read in last: the real one over the `.env` beside the file. */
@@ -52,23 +53,24 @@ export function configSource(file: string, flags: ConfigFlags, { env: real, cwd,
   let sources: readonly SourceState[] = [];
 
   return {
-    async load(other = file) {
+    async load(other = file, variables: PlanVariables = {}) {
+      const isPlan = other !== file || Object.keys(variables).length > 0;
       const read = await readConfigFile(other, cwd);
       if (!read.ok) return read;
-      around = await environmentOf(other, real, cwd);
+      around = await environmentOf(other, { ...real, ...variables }, cwd);
       const { env: filled, text, warnings } = around;
       let opened: WatchedSecrets | undefined;
       const secrets = (settings: SecretSettings) => {
         opened = secretsOf(settings);
         return opened;
       };
-      const outside = () => ({ kept: other === file ? kept : new Map(), ...(discovery && { found: discovery.found() }) });
+      const outside = () => ({ kept: isPlan ? new Map() : kept, ...(discovery && { found: discovery.found() }) });
       const look = () => loadConfig({ file: other, text: read.text, env: filled, secrets, base: cwd, overrides: flags, ...outside() });
       let loaded = await look();
-      if (other === file && loaded.ok && discovery && (await discovery.follow(loaded.config.discovery, delaysOf(loaded.config)))) {
+      if (!isPlan && loaded.ok && discovery && (await discovery.follow(loaded.config.discovery, delaysOf(loaded.config)))) {
         loaded = await look();
       }
-      if (other === file) {
+      if (!isPlan) {
         env = filled;
         texts = new Map([[resolve(cwd, file), read.text], [resolve(cwd, dotEnvOf(file)), text], ...(loaded.others ?? [])]);
         if (loaded.ok) poll = loaded.config.limits['reload.poll'];

@@ -93,10 +93,12 @@ async function serve({ gateway, config, flags, ports, logger, inspectionPath }: 
   if (isSole(flags)) gateway.start();
   else {
     const { url } = await gateway.listen();
-    log('info', 'gateway.listening', { message: `onemcp ${VERSION} serves ${url}/mcp`, servers: config.backends.length });
-    if (inspectionPath) log('info', 'gateway.inspect', { message: `inspect the machines at ${url}${inspectionPath}` });
+    const { publicUrl = url } = config;
+    const behind = publicUrl === url ? '' : `, listening on ${url}`;
+    log('info', 'gateway.listening', { message: `onemcp ${VERSION} serves ${publicUrl}/mcp${behind}`, servers: config.backends.length });
+    if (inspectionPath) log('info', 'gateway.inspect', { message: `inspect the machines at ${publicUrl}${inspectionPath}` });
   }
-  if (flags.control !== false) await openControl(gateway, config, ports, logger);
+  if (flags.control !== false && config.features.control) await openControl(gateway, config, ports, logger);
   ready();
   if (config.insecureNoAuth) log('warn', 'gateway.insecure', { message: `no authentication, although listening on ${config.host}` });
   printTable(gateway, config, logger);

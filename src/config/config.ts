@@ -3,6 +3,7 @@
  */
 import type { Limits } from '../limits.ts';
 import type { Isolation, Items } from '../world.ts';
+import type { Features } from './features.ts';
 
 /**
  * Text that may contain secret values. Prints as `***` however it is shown; `reveal()` is called by `io/`,
@@ -48,6 +49,9 @@ interface BackendBase {
    * also calls of tools that say of themselves that they are idempotent or read-only (`idempotent`), or none.
    */
   readonly retry: 'never' | 'safe' | 'idempotent';
+  /** By the names that it gives its tools: the only ones that clients see, and those that they do not; undefined: all, none. */
+  readonly enabledTools?: readonly string[];
+  readonly disabledTools?: readonly string[];
   /** Milliseconds; each falls back to the gateway limit of the same name. */
   readonly startTimeout: number;
   readonly requestTimeout: number;
@@ -110,12 +114,18 @@ export interface Config {
   readonly file: string;
   /** Enabled backends, in file order. */
   readonly backends: readonly BackendSpec[];
-  /** Names of entries with `disabled: true`, in file order. */
+  /** Names of entries that are not used, in file order: those with `disabled: true`, and those in `inactive`. */
   readonly disabled: readonly string[];
+  /** Why some of `disabled` are not used although the file does not disable them; undefined: there are none. */
+  readonly inactive?: Readonly<Record<string, string>>;
   readonly host: string;
   readonly port: number;
   /** Extra `Host` names that are accepted besides loopback and `host`. */
   readonly trustedHosts: readonly string[];
+  /** Addresses, networks, `loopback` and `private`: proxies whose word about their clients counts. */
+  readonly trustedProxies: readonly string[];
+  /** The address that clients know, without a slash at its end; undefined: that of the listener. */
+  readonly publicUrl: string | undefined;
   /** Origins accepted besides loopback ones. */
   readonly allowedOrigins: readonly string[];
   /** Serve on a non-loopback address although there is no authentication. */
@@ -130,10 +140,8 @@ export interface Config {
   readonly instructions: 'off' | 'names' | 'full';
   /** Whether `/health` speaks of single servers: to programs of this machine only (`auto`), to everybody, or to nobody. */
   readonly healthDetails: 'auto' | 'full' | 'minimal';
-  /** Serves HTTP+SSE of version 2024-11-05 at `/sse` and `/messages`. */
-  readonly legacySse: boolean;
-  /** Counts what happens and shows it at `/metrics`. */
-  readonly metrics: boolean;
+  /** Which functions of the gateway are there. */
+  readonly features: Features;
   /** Names of backends by the extension whose capability and methods go to them. */
   readonly passthroughExtensions: Readonly<Record<string, string>>;
   /** Who is told of critical events; undefined: nobody. */
@@ -246,10 +254,16 @@ export type Planned =
   | (Reloaded & { readonly ok: true; readonly revision: number; readonly tools: Readonly<Record<string, Items['tools']>> })
   | (Reloaded & { readonly ok: false });
 
+/** Variables under which a plan is made, over those of the gateway: what `--env` and `--profile` stand for. */
+export type PlanVariables = Readonly<Partial<Record<'ONEMCP_ENV' | 'ONEMCP_PROFILES', string>>>;
+
 /** Where a configuration comes from. */
 export interface ConfigSource {
-  /** Reads it anew, or another one of that name. Never rejects. */
-  load(other?: string): Promise<Loaded>;
+  /**
+   * Reads it anew, or another one of that name. Never rejects.
+   * @param variables what the environment would say besides; what is read so is only looked at
+   */
+  load(other?: string, variables?: PlanVariables): Promise<Loaded>;
   /** Calls back when there may be something new to read; returns the unsubscriber. */
   watch?(onChange: () => void): () => void;
   /** The sources outside the file, as they were read last. */
@@ -318,4 +332,6 @@ export interface Overrides {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
   readonly insecureNoAuth?: boolean | undefined;
+  /** Active profiles. */
+  readonly profiles?: readonly string[] | undefined;
 }

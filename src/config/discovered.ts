@@ -7,6 +7,7 @@ import type { Fillings } from './fillings.ts';
 import type { FoundServer } from './found.ts';
 import { formatPath, type Path, type Problem } from './issue.ts';
 import { namespaces } from './names.ts';
+import { withProfiles } from './profiles.ts';
 import { type FileShape, serverSchema } from './schema.ts';
 import { onDefaults } from './serverDefaults.ts';
 import { complaintsOf } from './shape.ts';
@@ -19,6 +20,8 @@ export interface OwnEntry extends Entry {
 export interface MergeDesk extends Pick<Desk, 'limits' | 'folder'> {
   readonly own: readonly OwnEntry[];
   readonly defaults: FileShape['serverDefaults'];
+  /** Profiles. */
+  readonly active: readonly string[];
   /** Makes the fillings of one entry, whose problems go to the list. */
   readonly fillingsFor: (problems: Problem[]) => Fillings;
 }
@@ -36,7 +39,7 @@ interface Candidate {
 }
 
 interface Accepted extends Candidate {
-  /** Undefined: it is disabled. */
+  /** Undefined: it is disabled, or off by its profile. */
   readonly spec: BackendSpec | undefined;
 }
 
@@ -75,7 +78,7 @@ export async function mergeFound(found: readonly FoundServer[], desk: MergeDesk)
 
 const isOurs = ({ found }: Candidate): boolean => found.issueOf !== undefined;
 
-function screened(found: readonly FoundServer[], { own, defaults }: MergeDesk, remarks: Remark[]): Candidate[] {
+function screened(found: readonly FoundServer[], { own, defaults, active }: MergeDesk, remarks: Remark[]): Candidate[] {
   const places = new Map(own.map(({ name, where }) => [name, where]));
   return found.flatMap((server) => {
     const { name, entry } = server;
@@ -89,7 +92,8 @@ function screened(found: readonly FoundServer[], { own, defaults }: MergeDesk, r
     places.set(name, server.issueOf ? server.place : `${server.source}: ${server.place}`);
     const shape = serverSchema.parse(entry);
     const usual = server.issueOf ? defaults : Object.fromEntries(Object.entries(defaults ?? {}).filter(([key]) => isForStrangers(key)));
-    return [{ found: server, entry: { name, path, ...onDefaults(shape, new Set(Object.keys(entry)), usual as typeof defaults) } }];
+    const whole = { name, path, ...onDefaults(shape, new Set(Object.keys(entry)), usual as typeof defaults) };
+    return withProfiles([whole], active).map((ready) => ({ found: server, entry: ready }));
   });
 }
 
@@ -126,19 +130,19 @@ function complaintsAbout({ source, name, entry }: FoundServer, path: Path): read
 /** Those whose namespace is free, with the namespace that was chosen. */
 function withNamespaces(candidates: readonly Candidate[], { own }: MergeDesk, remarks: Remark[]) {
   const findings = { problems: [] as Problem[], warnings: [] as Problem[] };
-  const all = [...own, ...candidates.map(({ entry }) => entry)].filter(({ shape }) => !shape.disabled);
+  const all = [...own, ...candidates.map(({ entry }) => entry)].filter(({ off }) => off === undefined);
   const chosen = namespaces(
     all.map(({ name, shape }) => ({ name, explicit: shape.namespace })),
     findings,
   );
   return candidates.flatMap((candidate) => {
-    const { name, shape } = candidate.entry;
+    const { name, off } = candidate.entry;
     const about = (problem: Problem) => problem.path[1] === name;
     const problems = findings.problems.filter(about);
     remarks.push(...problems.map((problem) => remarkOf(candidate.found, problem, true)));
     if (problems.length > 0) return [];
     remarks.push(...findings.warnings.filter(about).map((problem) => remarkOf(candidate.found, problem)));
-    return [{ ...candidate, namespace: shape.disabled ? undefined : chosen.get(name) }];
+    return [{ ...candidate, namespace: off === undefined ? chosen.get(name) : undefined }];
   });
 }
 

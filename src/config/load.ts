@@ -16,6 +16,7 @@ import { byPosition, formatPath, type Problem } from './issue.ts';
 import { layersOf } from './layers.ts';
 import { namespaces } from './names.ts';
 import { type Document, type Position, parseDocument } from './parse.ts';
+import { unknownProfiles, withProfiles } from './profiles.ts';
 import type { FileShape } from './schema.ts';
 import { hiddenList } from './secret.ts';
 import { secretSettings } from './secrets.ts';
@@ -105,7 +106,8 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
   const settings = await secretSettings(ownSecrets, { problems, warnings });
   const secrets = typeof options.secrets === 'function' ? options.secrets(settings) : options.secrets;
   const fillings = createFillings({ env: options.env, secrets }, problems, hidden);
-  const own = entriesOf(shape, document);
+  const active = [...new Set(layers.gateway.profiles ?? [])];
+  const own = withProfiles(entriesOf(shape, document), active);
   const discovery = await discoverySettings(layers.gateway, { env: options.env, folder }, { problems, warnings });
   const { accepted, ...outside } = await gather({
     ...options,
@@ -115,6 +117,7 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
     desk: {
       own: own.map((entry) => ({ ...entry, where: `${entry.place.file ?? options.file}:${entry.place.line}` })),
       defaults: shape.serverDefaults,
+      active,
       limits,
       folder,
       fillingsFor: (list) => createFillings({ env: options.env, secrets }, list, hidden),
@@ -128,7 +131,14 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
   checkDependencies(entries, { problems, warnings });
   const gateway = await gatewayParts({ layers, fillings, problems, warnings, elsewhere });
   const webhooks = await webhooksOf(layers.gateway, { fillings, problems });
-  const disabled = [...own, ...accepted.map(({ entry }) => entry)].filter((entry) => entry.shape.disabled).map(({ name }) => name);
+  const all: readonly Entry[] = [...own, ...accepted.map(({ entry }) => entry)];
+  const disabled = all.filter(({ off }) => off !== undefined);
+  const inactive = disabled.flatMap(({ name, shape: { disabled }, off }) => (disabled ? [] : [[name, off as string]]));
+  const source = layers.sourceOf('profiles');
+  for (const problem of unknownProfiles(all, active)) {
+    if (source === undefined) warnings.push(problem);
+    else remarks.push({ file: source, message: problem.message });
+  }
   for (const [extension, server] of Object.entries(gateway.passthroughExtensions)) {
     if (entries.some(({ name }) => name === server)) continue;
     const message = `there is no server "${server}"; name the one that has this extension`;
@@ -142,7 +152,8 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
   return {
     file,
     backends,
-    disabled,
+    disabled: disabled.map(({ name }) => name),
+    ...(inactive.length > 0 && { inactive: Object.fromEntries(inactive) }),
     ...gateway,
     ...(webhooks && { webhooks }),
     ...(discovery && { discovery }),
@@ -153,7 +164,7 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
 }
 
 async function backendsOf(entries: readonly Entry[], desk: Desk): Promise<BackendSpec[]> {
-  const enabled = entries.filter((entry) => !entry.shape.disabled);
+  const enabled = entries.filter(({ off }) => off === undefined);
   const names = namespaces(
     enabled.map(({ name, shape }) => ({ name, explicit: shape.namespace })),
     desk,

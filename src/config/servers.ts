@@ -11,6 +11,7 @@ export interface ListedServer {
   readonly words: readonly string[];
   readonly url: string | undefined;
   readonly tags: readonly string[];
+  readonly profiles: readonly string[];
   readonly disabled: boolean;
   /** Where it is written, if not in the file itself. */
   readonly from?: string;
@@ -36,7 +37,7 @@ export function listServers(file: string, text: string): Listed {
 /** One of them. */
 export function listEntry(name: string, written: unknown): ListedServer {
   const entry = isEntry(written) ? written : {};
-  const { command, args, url, type, tags, disabled, enabled } = entry;
+  const { command, args, url, type, tags, profiles, disabled, enabled } = entry;
   const words = [...texts(typeof command === 'string' ? [command] : command), ...texts(args)];
   const address = typeof url === 'string' && words.length === 0 ? url : undefined;
   return {
@@ -45,6 +46,7 @@ export function listEntry(name: string, written: unknown): ListedServer {
     words,
     url: address,
     tags: texts(tags),
+    profiles: texts(profiles),
     disabled: disabled === true || disabled === 'true' || enabled === false,
   };
 }

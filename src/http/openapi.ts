@@ -6,6 +6,8 @@ export interface OpenApiOptions {
   readonly legacySse: boolean;
   /** Whether there is `/metrics`. */
   readonly metrics: boolean;
+  /** The address that clients know, without a slash at its end. */
+  readonly publicUrl?: string | undefined;
 }
 
 const STATES = [
@@ -22,7 +24,7 @@ const STATES = [
 type Node = Readonly<Record<string, unknown>>;
 
 /** Every HTTP route for clients and probes. OpenAPI 3.1.0; checked against the routes by test/http/openapi.test.ts. */
-export const openApi = ({ version, legacySse, metrics }: OpenApiOptions): Node => ({
+export const openApi = ({ version, legacySse, metrics, publicUrl = '/' }: OpenApiOptions): Node => ({
   openapi: '3.1.0',
   info: {
     title: 'onemcp',
@@ -30,7 +32,7 @@ export const openApi = ({ version, legacySse, metrics }: OpenApiOptions): Node =
     summary: 'One supervised MCP endpoint in front of all your MCP servers.',
     license: { name: 'MIT', identifier: 'MIT' },
   },
-  servers: [{ url: '/' }],
+  servers: [{ url: publicUrl }],
   tags: [
     { name: 'mcp', description: 'The Model Context Protocol.' },
     { name: 'operations', description: 'Probes and documents for operations.' },
@@ -256,6 +258,7 @@ const SCHEMAS: Node = {
       name: string,
       status: { enum: [...STATES, 'disabled'] },
       healthy: { type: 'boolean' },
+      reason: string,
       tags: { type: 'array', items: string },
       critical: { type: 'boolean' },
       since: time,

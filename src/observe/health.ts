@@ -37,6 +37,8 @@ export interface ServerHealth {
   readonly name: string;
   readonly status: BackendView['state'] | 'disabled';
   readonly healthy: boolean;
+  /** Why it is not used, although the file does not disable it. */
+  readonly reason?: string;
   /** Stopped until a request needs it. */
   readonly asleep?: true;
   /** Requests wait, by wish of an operator: until then (ISO 8601), or until it is resumed. */
@@ -173,7 +175,9 @@ export const healthStatus = (level: HealthLevel): 200 | 503 => (level === 'unhea
 /** The World as the guide's health document: a pure projection, nothing is remembered. */
 export function health(world: World, vitals: Vitals): Health {
   const views = [...world.backends.values()];
-  const disabled: ServerHealth[] = world.config.disabled.map((name) => ({ name, status: 'disabled', healthy: false }));
+  const { inactive = {} } = world.config;
+  const reasonOf = (name: string) => (Object.hasOwn(inactive, name) ? { reason: inactive[name] as string } : {});
+  const disabled: ServerHealth[] = world.config.disabled.map((name) => ({ name, status: 'disabled', healthy: false, ...reasonOf(name) }));
   const instances = instancesByBackend(world);
   const details = [...views.map((view) => serverHealth(view, vitals, instances.get(view.name))), ...disabled];
   const healthy = views.filter(isUsable).length;
