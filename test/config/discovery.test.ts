@@ -132,6 +132,16 @@ describe('conf.d', () => {
   });
 });
 
+it('servers that were found have profiles as well', async () => {
+  const files = { 'conf.d/a.json': { command: 'a', profiles: ['dev'] }, 'conf.d/b.json': { command: 'b', dependsOn: ['a'] } };
+  const { load } = home({ 'mcp.json': CONFD, ...files });
+  const off = await load();
+  expect(off.names).toEqual([]);
+  expect(off.said).toEqual([expect.stringMatching(/"a" does not run \(profile dev is not active\).*\(the server "b" is left out\)$/)]);
+  expect(off.loaded.ok && off.loaded.config).toMatchObject({ disabled: ['a'], inactive: { a: 'profile dev is not active' } });
+  expect(await load([], { ONEMCP_PROFILES: 'dev' })).toMatchObject({ names: ['a', 'b'], said: [] });
+});
+
 describe('servers of one name', () => {
   it(
     verifies('discovery-conflict', 'are the file’s, then those of conf.d, of Docker, of Kubernetes; of one source the first'),
