@@ -230,7 +230,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     world: system.world,
     onChange: system.onChange,
     operate: system.operate,
-    facts: () => ({ version, pid: process.pid, url: address(), startedAt, now: ports.now(), story: history.of }),
+    facts: () => ({ version, pid: process.pid, url: address(), startedAt, now: ports.now(), story: history.of, sources: sources() }),
     spec: (name) => specs.get(name),
     limits,
     redact,

@@ -232,7 +232,7 @@ export function withoutDetails({ problems: _, servers, configuration, ...rest }:
   };
 }
 
-const sourceHealth = ({ name, status, since, servers, lastError, notes }: SourceState): SourceHealth => ({
+export const sourceHealth = ({ name, status, since, servers, lastError, notes }: SourceState): SourceHealth => ({
   name,
   status,
   since: iso(since),

@@ -1,6 +1,6 @@
-import type { Issue } from '../config/config.ts';
+import type { Issue, SourceState } from '../config/config.ts';
 import type { BackendState, BackendView, World } from '../world.ts';
-import { type HealthLevel, healthLevel } from './health.ts';
+import { type HealthLevel, healthLevel, type SourceHealth, sourceHealth } from './health.ts';
 import type { Story, Transition } from './story.ts';
 
 /** Facts about the gateway that are not in the World. */
@@ -13,6 +13,8 @@ export interface StatusFacts {
   readonly startedAt: number;
   readonly now: number;
   readonly story: (name: string) => Story | undefined;
+  /** Where servers come from besides the configuration file. */
+  readonly sources?: readonly SourceState[];
   /** Requests that wait for a backend, and bytes of memory of its processes, where they are known. */
   readonly queued?: ((name: string) => number | undefined) | undefined;
   readonly memory?: ((name: string) => number | undefined) | undefined;
@@ -37,6 +39,8 @@ export interface StatusDocument {
     readonly inactive?: Readonly<Record<string, string>>;
     /** Why the file as it is now was not applied. */
     readonly lastError?: { readonly at: string; readonly issues: readonly Issue[] };
+    /** Where servers come from besides the file, when there is any. */
+    readonly sources?: readonly SourceHealth[];
   };
   readonly servers: readonly ServerStatus[];
 }
@@ -94,7 +98,7 @@ const RECENT = 5;
 
 /** The World as a document for operators: a pure projection. */
 export function statusOf(world: World, facts: StatusFacts): StatusDocument {
-  const { version, pid, url, startedAt, now } = facts;
+  const { version, pid, url, startedAt, now, sources = [] } = facts;
   const { file, revision, appliedAt, disabled, inactive, lastError } = world.config;
   return {
     version,
@@ -111,6 +115,7 @@ export function statusOf(world: World, facts: StatusFacts): StatusDocument {
       disabled,
       ...(inactive && { inactive }),
       ...(lastError && { lastError: { at: iso(lastError.at), issues: lastError.issues } }),
+      ...(sources.length > 0 && { sources: sources.map(sourceHealth) }),
     },
     servers: [...world.backends.values()].map((view) => serverStatus(view, world, facts)),
   };
