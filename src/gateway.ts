@@ -28,7 +28,7 @@ import { createContext } from './mcp/context.ts';
 import { createMethods } from './mcp/methods/index.ts';
 import { createCursors } from './mcp/page.ts';
 import { metricsOf } from './metrics.ts';
-import { health } from './observe/health.ts';
+import { health, sourceProblems } from './observe/health.ts';
 import { hiddenNotes, narrateHidden } from './observe/hidden.ts';
 import { createHistory } from './observe/history.ts';
 import type { Inspection } from './observe/inspect.ts';
@@ -172,7 +172,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   const address = () => config.publicUrl ?? server?.url;
   const world$ = worldStream(system);
   const tally = features.metrics ? createTally(world$) : undefined;
-  const problems = () => remembering?.problems() ?? [];
+  const sources = () => source?.sources?.() ?? [];
+  const problems = () => [...(remembering?.problems() ?? []), ...sourceProblems(sources()).map(redact)];
   const sessionCount = () => sessions.size + [...channels].filter(({ session }) => session).length;
   const app = createApp({
     guard,
@@ -201,7 +202,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         const world = system.world();
         const hidden = hiddenNotes(context.view(world), redact);
         const memory = { heapUsed, heapTotal, rss };
-        const facts = { hidden, waitingFor: context.lanes.statusOf, problems: problems() };
+        const facts = { hidden, waitingFor: context.lanes.statusOf, problems: problems(), sources: sources() };
         return health(world, { version, uptime: process.uptime(), ...memory, now: ports.now(), transport, ...facts });
       },
     },

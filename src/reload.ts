@@ -37,6 +37,8 @@ export function createReloader({ source, config: started, system, learn, log, on
   let running = started;
   /** Options that were said to need a restart, so that each is said once. */
   let told: readonly string[] = [];
+  /** Warnings of the last reading. */
+  let warned: ReadonlySet<string> = new Set();
 
   const load = async (current: Config, other?: string, variables?: PlanVariables): Promise<Verdict> => {
     const loaded = await source.load(other, variables);
@@ -51,13 +53,17 @@ export function createReloader({ source, config: started, system, learn, log, on
     if (isClean && isInForce(plan, running, config)) {
       onResult?.('unchanged');
       log('debug', 'config.unchanged', { message: `${config.file}: nothing has changed` });
+      // A server that was found and left out changes nothing, but somebody waits for it.
+      warn(warnings.filter((warning) => !warned.has(formatIssue(warning))));
+      warned = new Set(warnings.map(formatIssue));
       return;
     }
     running = config;
     onApply(config);
     system.apply(plan, config);
     onResult?.('applied');
-    for (const warning of warnings.slice(0, MOST_ISSUES)) tell('warn', 'config.warning', warning);
+    warn(warnings);
+    warned = new Set(warnings.map(formatIssue));
     const { revision } = system.world().config;
     log('info', 'config.applied', { message: `configuration applied: ${summary(plan)}`, revision, ...counts(plan) });
     const untold = plan.needsRestart.filter((option) => !told.includes(option));
@@ -66,6 +72,10 @@ export function createReloader({ source, config: started, system, learn, log, on
         message: `only a restart of the gateway applies ${untold.join(', ')}; until then the old ${untold.length === 1 ? 'value is' : 'values are'} in force`,
       });
     told = plan.needsRestart;
+  };
+
+  const warn = (warnings: readonly Issue[]) => {
+    for (const warning of warnings.slice(0, MOST_ISSUES)) tell('warn', 'config.warning', warning);
   };
 
   const reject = ({ issues }: Bad) => {

@@ -174,6 +174,11 @@ export const PROMISES = {
   'config-storm': 'Forty edits in two seconds are applied once or twice (R9)',
   'config-unchanged': 'A reload touches only the servers that changed: the others keep their process and session (R9)',
   'config-swaps': 'Renames, truncations, links and SIGHUP all lead to the same reload (R9)',
+  discovery: 'Servers come from files in conf.d as well; one that is added, changed or deleted touches no other server',
+  'discovery-kept': 'A file or a source of servers that fails keeps what it said last, and shows in health',
+  'discovery-conflict':
+    'Of servers with one name the file wins, then conf.d, Docker, Kubernetes; the loser is a warning that names both places',
+  'discovery-remote': 'Whoever can label a container or a Service can run no program on the gateway, and read none of its secrets',
   layers: 'The environment wins over the command line, that over the file, that over the default, for every setting',
   'layers-explain': 'config explain names the value of a setting, where it is from and what it hides',
   'one-mcp': 'The command line and the variables of 1MCP start the gateway; what differs is said in one line each',

@@ -4,6 +4,7 @@ import { logSettings } from '../config/layers.ts';
 import { OnemcpError } from '../errors.ts';
 import { createGateway, createInspection, createRedactor, type Gateway } from '../gateway.ts';
 import { controlPaths } from '../io/controlSocket.ts';
+import { createDiscovery } from '../io/sources/index.ts';
 import type { ServiceManager } from '../io/systemd.ts';
 import { createLogger, type LogFormat, type Logger, type LogLevel } from '../observe/log.ts';
 import { worldTable } from '../observe/table.ts';
@@ -26,7 +27,11 @@ export interface RunFlags extends ConfigFlags {
 /** `onemcp run [FILE]`: serves until a signal, or until the client on stdio has gone. */
 export async function run(file: string, flags: RunFlags, ports: ProcessPorts): Promise<number> {
   const { stderr } = ports;
-  const source = configSource(file, flags, ports);
+  /** Said before there is a log. */
+  const early: string[] = [];
+  let skipped = (message: string): void => void early.push(message);
+  const discovery = createDiscovery({ onSkip: (sentence) => skipped(sentence) });
+  const source = configSource(file, flags, { ...ports, discovery });
   const loaded = await source.load();
   const { logFormat, logLevel } = logSettings(source.env(), flags);
   // Collectors read JSON from the first line on.
@@ -43,6 +48,8 @@ export async function run(file: string, flags: RunFlags, ports: ProcessPorts): P
     colors: useColors(ports),
     redact,
   });
+  skipped = (message) => logger.log('warn', 'discovery.skipped', { message });
+  early.forEach(skipped);
   if (asJson) {
     for (const message of flags.notes ?? []) logger.log('info', 'config.note', { message });
     for (const warning of loaded.warnings) logger.log('warn', 'config.warning', { message: formatIssue(warning) });

@@ -146,6 +146,8 @@ export interface Config {
   readonly passthroughExtensions: Readonly<Record<string, string>>;
   /** Who is told of critical events; undefined: nobody. */
   readonly webhooks?: readonly WebhookSpec[] | undefined;
+  /** Where else servers are looked for; undefined: nowhere. */
+  readonly discovery?: DiscoverySettings | undefined;
   readonly limits: Limits;
   /** Values that must never be printed: resolved secrets. */
   readonly secrets: readonly string[];
@@ -183,7 +185,64 @@ export type Loaded = (
 ) & {
   /** Texts of the other files that it is made of, by absolute path; undefined: it cannot be read. */
   readonly others?: ReadonlyMap<string, string | undefined>;
+  /** The same of each folder of `conf.d`, by its absolute path. */
+  readonly folders?: ReadonlyMap<string, ReadonlyMap<string, string | undefined>>;
+  /** What each source outside the file gave. */
+  readonly sources?: readonly SourceReport[];
 };
+
+/** `gateway.discovery`, with defaults. */
+export interface DiscoverySettings {
+  /** Folders of files with servers, absolute, in order. */
+  readonly confd: readonly string[];
+  readonly docker: { readonly socketPath: string; readonly label: string } | undefined;
+  readonly kubernetes:
+    | {
+        readonly apiServer: string;
+        /** Undefined: all. */
+        readonly namespace: string | undefined;
+        readonly labelSelector: string;
+        readonly tokenFile: string;
+        readonly caFile: string | undefined;
+      }
+    | undefined;
+}
+
+/** A server that was found outside the file, in the words of `mcpServers`; not checked yet. */
+export interface Found {
+  readonly name: string;
+  readonly entry: Readonly<Record<string, unknown>>;
+  /** Where, for people: a file, a container, a Service. */
+  readonly place: string;
+}
+
+/** What a source that is watched has now. */
+export interface FoundBy {
+  readonly source: string;
+  readonly servers: readonly Found[];
+  /** What is wrong with it; what was found last is still there. */
+  readonly problem?: string | undefined;
+  /** It has not said anything yet. */
+  readonly isWaiting: boolean;
+}
+
+/** What became of one source in one reading of the configuration. */
+export interface SourceReport {
+  /** `conf.d`, `docker`, `kubernetes`. */
+  readonly name: string;
+  readonly status: 'ok' | 'waiting' | 'failing';
+  /** Servers that are used. */
+  readonly servers: number;
+  /** What is wrong with the source as a whole; its servers of before stay. */
+  readonly lastError?: string | undefined;
+  /** What is wrong with single servers: left out, or odd. */
+  readonly notes: readonly string[];
+}
+
+/** A report, and since when its status is what it is: milliseconds since the epoch. */
+export interface SourceState extends SourceReport {
+  readonly since: number;
+}
 
 /** What a reading of the configuration changes, or why it changes nothing. */
 export type Reloaded =
@@ -207,6 +266,8 @@ export interface ConfigSource {
   load(other?: string, variables?: PlanVariables): Promise<Loaded>;
   /** Calls back when there may be something new to read; returns the unsubscriber. */
   watch?(onChange: () => void): () => void;
+  /** The sources outside the file, as they were read last. */
+  sources?(): readonly SourceState[];
 }
 
 /** Where the values of templates come from. Only this and what it is made of knows the environment. */

@@ -61,7 +61,7 @@ const GATEWAY_OPTIONS = {
   webhooks: 'alerts.webhooks',
 } as const satisfies Partial<Record<keyof Config, string>>;
 
-/** Limits that need no restart: defaults of options of servers take effect through those, those of secrets with each reading. */
+/** Limits that need no restart: defaults of options of servers take effect through those, those of secrets and of discovery with each reading. */
 const DEFAULTS: ReadonlySet<LimitName> = new Set<LimitName>([
   'startTimeout',
   'installTimeout',
@@ -75,6 +75,9 @@ const DEFAULTS: ReadonlySet<LimitName> = new Set<LimitName>([
   'secrets.timeout',
   'secrets.maxBytes',
   'secrets.poll',
+  'discovery.wait',
+  'discovery.retryInitial',
+  'discovery.retryMax',
 ]);
 
 /**

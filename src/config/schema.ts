@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { LIMITS, type LimitName } from '../limits.ts';
 import type { AlertType } from './config.ts';
+import { discoveryOptions } from './discovery.ts';
 import { FEATURE_NAMES, FEATURES, type FeatureName } from './features.ts';
 import { HOST, ORIGIN } from './hosts.ts';
 import { ALL_PROFILES, PROFILE } from './profiles.ts';
@@ -288,7 +289,7 @@ const gateway = z.strictObject({
     .describe(
       'Extensions of the protocol that onemcp does not know, each with the name of the one server it goes to: both sides are told of the capability, and requests of clients whose method begins with the name of the extension and a slash are relayed.',
     ),
-  ...limits({ alerts: { webhooks } }),
+  ...limits({ alerts: { webhooks }, discovery: discoveryOptions }),
   secrets: secretsSchema(limitsOfSecrets).optional().describe(`Where \${SECRET:name} is looked for.`),
 });
 

@@ -13,6 +13,8 @@ export interface ListedServer {
   readonly tags: readonly string[];
   readonly profiles: readonly string[];
   readonly disabled: boolean;
+  /** Where it is written, if not in the file itself. */
+  readonly from?: string;
 }
 
 type Listed = { readonly ok: true; readonly servers: readonly ListedServer[] } | { readonly ok: false; readonly issues: readonly Issue[] };
@@ -24,7 +26,7 @@ export function listServers(file: string, text: string): Listed {
   const value = document.value;
   const entries = serverPlaces(value).flatMap(({ path, servers }) =>
     Object.entries(servers).map(([name, entry]) => ({
-      server: listed(name, entry),
+      server: listEntry(name, entry),
       place: document.locate({ path: [...path, name], at: 'key', message: '' }),
     })),
   );
@@ -32,7 +34,8 @@ export function listServers(file: string, text: string): Listed {
   return { ok: true, servers: entries.map(({ server }) => server) };
 }
 
-function listed(name: string, written: unknown): ListedServer {
+/** One of them. */
+export function listEntry(name: string, written: unknown): ListedServer {
   const entry = isEntry(written) ? written : {};
   const { command, args, url, type, tags, profiles, disabled, enabled } = entry;
   const words = [...texts(typeof command === 'string' ? [command] : command), ...texts(args)];

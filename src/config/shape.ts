@@ -72,6 +72,7 @@ function explain(issue: z.core.$ZodRawIssue): string | undefined {
 /** The keys an object at a place of the file may have. */
 function keysAt(schema: unknown, path: Path): string[] {
   if (schema instanceof z.ZodOptional) return keysAt(schema.unwrap(), path);
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => keysAt(option, path));
   const [segment, ...rest] = path;
   if (schema instanceof z.ZodRecord) return keysAt(schema.valueType, rest);
   if (schema instanceof z.ZodArray) return keysAt(schema.element, rest);

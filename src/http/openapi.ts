@@ -242,6 +242,17 @@ const SCHEMAS: Node = {
   Live: object({ status: { const: 'alive' } }),
   Ready: object({ status: { enum: ['ready', 'not ready'] }, phase: string, configuration: object({ loaded: { type: 'boolean' } }) }),
   Story: object({ name: string, timestamp: time, path: { type: 'array' }, circuit: { enum: ['closed', 'half-open', 'open'] } }),
+  Source: object(
+    {
+      name: string,
+      status: { enum: ['ok', 'waiting', 'failing'] },
+      since: time,
+      servers: count,
+      lastError: string,
+      notes: { type: 'array', items: string },
+    },
+    ['name', 'status', 'since', 'servers'],
+  ),
   Server: object(
     {
       name: string,
@@ -294,6 +305,7 @@ const SCHEMAS: Node = {
           revision: count,
           appliedAt: time,
           lastError: object({ at: time, count, issues: { type: 'array', items: string } }, ['at', 'count']),
+          sources: { type: 'array', items: ref('Source') },
         },
         ['loaded', 'serverCount', 'enabledCount', 'disabledCount', 'authEnabled', 'transport'],
       ),

@@ -99,6 +99,8 @@ function legal({ choices, unit, kinds, name }: Setting, seed: number): { readonl
     const json = [{ url: `https://h${seed}.example/hook` }];
     return { json, text: JSON.stringify(json) };
   }
+  // A switch that may say more: as a text it is one only in words.
+  if (kinds.includes('json') && kinds.includes('boolean')) return same(seed % 2 === 1);
   if (kinds.includes('json')) return { json: { [`x${seed}`]: 'y' }, text: JSON.stringify({ [`x${seed}`]: 'y' }) };
   if (kinds[0] === 'boolean') {
     const value = seed % 2 === 1;
