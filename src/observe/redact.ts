@@ -114,7 +114,19 @@ function urlForms(secret: string): string[] {
   const component = encodeURIComponent(secret);
   const strict = component.replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
   const form = new URLSearchParams([['', secret]]).toString().slice(1);
-  const all = [component, strict, strict.replaceAll('%2F', '/'), form, encodeURI(secret)];
+  const whole = encodeURI(secret);
+  // The last are what a URL parser makes of it, which leaves a "%" alone, and an address in an address.
+  const parsed = whole.replaceAll('%25', '%');
+  const all = [
+    component,
+    strict,
+    strict.replaceAll('%2F', '/'),
+    form,
+    whole,
+    parsed,
+    encodeURIComponent(component),
+    encodeURIComponent(parsed),
+  ];
   return [...all, ...all.map((text) => text.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()))];
 }
 
