@@ -125,6 +125,9 @@ async function stage(): Promise<Stage> {
       },
       gateway: {
         reload: { quiet: '50ms' },
+        // Nobody has to wait here for a server that does not come.
+        callWait: '300ms',
+        initialWait: '1s',
         restart: { initial: '300ms', max: '1s', failures: 3 },
         secrets: {
           poll: 200,
