@@ -96,7 +96,7 @@ async function stage(): Promise<Stage> {
   let round = 0;
   const configure = (broken = false) => {
     const config = {
-      serverDefaults: { env: { SHARED_TOKEN: '${SECRET:store}' }, headers: { 'X-Shared': '${SECRET:store}' }, startTimeout: '4s' },
+      serverDefaults: { env: { SHARED_TOKEN: '${SECRET:store}' }, headers: { 'X-Shared': '${SECRET:store}' }, startTimeout: '30s' },
       mcpServers: {
         file: tells('${SECRET:from-file}'),
         store: tells('${SECRET:store}', 'init-error'),
