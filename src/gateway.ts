@@ -23,6 +23,7 @@ import { createReaper } from './io/reaper.ts';
 import { serveLines } from './io/stdioServer.ts';
 import { type Catalogs, type CatalogsOptions, createCatalogs, type Known } from './io/stores/catalogs.ts';
 import { createFileStore } from './io/stores/file.ts';
+import { mapTexts } from './json.ts';
 import { createConnection } from './mcp/connection.ts';
 import { createContext } from './mcp/context.ts';
 import { createMethods } from './mcp/methods/index.ts';
@@ -203,7 +204,9 @@ export function createGateway(options: GatewayOptions): Gateway {
         const hidden = hiddenNotes(context.view(world), redact);
         const memory = { heapUsed, heapTotal, rss };
         const facts = { hidden, waitingFor: context.lanes.statusOf, problems: problems(), sources: sources() };
-        return health(world, { version, uptime: process.uptime(), ...memory, now: ports.now(), transport, ...facts });
+        const document = health(world, { version, uptime: process.uptime(), ...memory, now: ports.now(), transport, ...facts });
+        // It quotes what servers and files say.
+        return mapTexts(document, redact) as typeof document;
       },
     },
     inspect: inspection?.routes(streams) as ReturnType<typeof inspectRoutes> | undefined,
