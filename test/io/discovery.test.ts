@@ -19,14 +19,17 @@ function fakeKind(name: 'docker' | 'kubernetes' = 'docker') {
   let stops = 0;
   const kind: SourceKind = {
     name,
-    wanted: (settings) => settings[name],
-    open: async () => ({
-      name,
-      watch(handlers) {
-        opened.push(handlers);
-        return () => void stops++;
-      },
-    }),
+    of: (settings) => {
+      const options = settings[name];
+      const source = {
+        name,
+        watch(handlers: DiscoveryHandlers) {
+          opened.push(handlers);
+          return () => void stops++;
+        },
+      };
+      return options && { options, open: async () => source };
+    },
   };
   return { kind, opened, stops: () => stops };
 }
@@ -98,7 +101,7 @@ describe('the sources that are watched', () => {
   });
 
   it('that cannot be started are a problem, not an exception', async () => {
-    const broken: SourceKind = { ...fakeKind().kind, open: () => Promise.reject(new Error('no such module')) };
+    const broken: SourceKind = { name: 'docker', of: () => ({ options: {}, open: () => Promise.reject(new Error('no such module')) }) };
     const discovery = createDiscovery({ kinds: [broken] });
     await discovery.follow(docker(), { retry, wait: 10_000 });
     expect(discovery.found()).toMatchObject([{ problem: 'it cannot be started: no such module' }]);
@@ -120,15 +123,15 @@ describe('the sources that are watched', () => {
 it('what a source cannot use is said as a sentence', async () => {
   const said: string[] = [];
   const kind: SourceKind = {
-    ...fakeKind().kind,
-    open: async (_, { onSkip }) => ({
-      name: 'docker',
-      watch(handlers) {
+    name: 'docker',
+    of: (_, { onSkip }) => {
+      const watch = (handlers: DiscoveryHandlers) => {
         onSkip('container web', 'has no port');
         handlers.onFound([]);
         return () => {};
-      },
-    }),
+      };
+      return { options: {}, open: async () => ({ name: 'docker', watch }) };
+    },
   };
   const discovery = createDiscovery({ kinds: [kind], onSkip: (sentence) => said.push(sentence) });
   await discovery.follow(docker(), { retry, wait: 10_000 });

@@ -18,14 +18,33 @@ export interface SourcePorts {
 /** A kind of source. */
 export interface SourceKind {
   readonly name: string;
-  /** What is said of it; undefined: it is not wanted. */
-  readonly wanted: (settings: DiscoverySettings) => object | undefined;
-  /** Loads it; called only when it is wanted. */
-  readonly open: (settings: DiscoverySettings, ports: SourcePorts) => Promise<DiscoverySource>;
+  /** Undefined: it is not wanted. */
+  readonly of: (settings: DiscoverySettings, ports: SourcePorts) => Wanted | undefined;
+}
+
+interface Wanted {
+  /** What is said of it; while that is the same, it goes on. */
+  readonly options: object;
+  /** Loads and makes it. */
+  readonly open: () => Promise<DiscoverySource>;
 }
 
 /** Every kind, those that win first. A new one is one file and one row here. */
-const KINDS: readonly SourceKind[] = [];
+const KINDS: readonly SourceKind[] = [
+  {
+    name: 'docker',
+    of: ({ docker }, ports) =>
+      docker && { options: docker, open: async () => (await import('./docker.ts')).createDockerSource({ ...docker, ...ports }) },
+  },
+  {
+    name: 'kubernetes',
+    of: ({ kubernetes }, ports) =>
+      kubernetes && {
+        options: kubernetes,
+        open: async () => (await import('./kubernetes.ts')).createKubernetesSource({ ...kubernetes, ...ports }),
+      },
+  },
+];
 
 export interface FollowOptions {
   readonly retry: RetryDelays;
@@ -44,6 +63,12 @@ export interface Discovery {
   follow(settings: DiscoverySettings | undefined, options: FollowOptions): Promise<boolean>;
   /** Calls back when what is known changes; returns what ends all sources. */
   subscribe(onChange: () => void): () => void;
+}
+
+interface Start extends Pick<Wanted, 'open'> {
+  readonly key: string;
+  /** What is known already. */
+  readonly servers: readonly Found[];
 }
 
 interface Watched {
@@ -67,7 +92,7 @@ export function createDiscovery({ onSkip = () => {}, kinds = KINDS }: DiscoveryO
   let given = 0;
   let closed = false;
 
-  const start = (kind: SourceKind, key: string, open: () => Promise<DiscoverySource>, servers: readonly Found[]): Watched => {
+  const start = (source: string, { key, open, servers }: Start): Watched => {
     let ended = false;
     let stop = () => {};
     let answer = () => {};
@@ -87,7 +112,7 @@ export function createDiscovery({ onSkip = () => {}, kinds = KINDS }: DiscoveryO
     const own: Watched = {
       key,
       answered,
-      state: { source: kind.name, servers, isWaiting: true },
+      state: { source, servers, isWaiting: true },
       end() {
         ended = true;
         answer();
@@ -95,9 +120,9 @@ export function createDiscovery({ onSkip = () => {}, kinds = KINDS }: DiscoveryO
       },
     };
     const run = async () => {
-      const source = await open();
+      const opened = await open();
       if (ended) return;
-      stop = source.watch({
+      stop = opened.watch({
         onFound: (found) => tell({ servers: inOrder(found), problem: undefined }),
         onProblem: (problem) => {
           // Without an answer there is no news in it.
@@ -118,17 +143,17 @@ export function createDiscovery({ onSkip = () => {}, kinds = KINDS }: DiscoveryO
       const fresh: Watched[] = [];
       for (const kind of closed ? [] : kinds) {
         const before = watched.get(kind.name);
-        const wanted = settings && kind.wanted(settings);
-        const key = wanted ? JSON.stringify([wanted, retry]) : '';
+        const ports = { retry, onSkip: (place: string, why: string) => onSkip(`${kind.name}: ${place} ${why}`) };
+        const wanted = settings && kind.of(settings, ports);
+        const key = wanted && JSON.stringify([wanted.options, retry]);
         if (before?.key === key) continue;
         before?.end();
         watched.delete(kind.name);
-        if (!wanted || !settings) continue;
-        // What was found last stays until the new one has looked.
-        const ports = { retry, onSkip: (place: string, why: string) => onSkip(`${kind.name}: ${place} ${why}`) };
-        const next = start(kind, key, () => kind.open(settings, ports), before?.state.servers ?? []);
-        watched.set(kind.name, next);
         version++;
+        if (!wanted || key === undefined) continue;
+        // What was found last stays until the new one has looked.
+        const next = start(kind.name, { key, open: wanted.open, servers: before?.state.servers ?? [] });
+        watched.set(kind.name, next);
         fresh.push(next);
       }
       if (fresh.length > 0 && wait > 0) await within(wait, Promise.all(fresh.map(({ answered }) => answered)));
