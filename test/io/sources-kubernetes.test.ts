@@ -266,7 +266,7 @@ describe('what goes wrong', () => {
     const { cluster, begin } = await started();
     cluster.apply(service('a'));
     const told = begin();
-    await until(() => told.names() === 'a');
+    await until(() => told.names() === 'a' && cluster.watches === 1);
     await cluster.down();
     await until(() => told.problems.length === 1);
     expect(told.problems[0]).toBe(`the Kubernetes API server ${cluster.url} cannot be asked: ECONNREFUSED`);
