@@ -174,7 +174,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const world$ = worldStream(system);
   const tally = features.metrics ? createTally(world$) : undefined;
   const sources = () => source?.sources?.() ?? [];
-  const problems = () => [...(remembering?.problems() ?? []), ...sourceProblems(sources()).map(redact)];
+  const problems = () => [...(remembering?.problems() ?? []), ...sourceProblems(sources()).map((text) => redact(text))];
   const sessionCount = () => sessions.size + [...channels].filter(({ session }) => session).length;
   const app = createApp({
     guard,
