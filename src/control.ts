@@ -2,6 +2,7 @@ import type { BackendSpec } from './config/config.ts';
 import { nearest } from './config/suggest.ts';
 import { OnemcpError } from './errors.ts';
 import type { ControlOps, OperationResult } from './http/controlOps.ts';
+import { mapTexts } from './json.ts';
 import type { Limits } from './limits.ts';
 import { type Asked, type Outcome, outcomeOf, tooLong, underWay } from './observe/outcome.ts';
 import { notUsed, type StatusFacts, serverStatus, statusOf } from './observe/status.ts';
@@ -37,7 +38,7 @@ export function createControl({
   plan,
   muteAlerts,
 }: ControlOptions): ControlOps {
-  const clean = <T>(value: T): T => mapped(value, redact) as T;
+  const clean = <T>(value: T): T => mapTexts(value, redact) as T;
 
   const unknown = (name: string): OnemcpError => {
     const { backends, config } = world();
@@ -114,13 +115,4 @@ export function createControl({
         };
       }),
   };
-}
-
-/** A document as JSON would show it, with all its texts changed. */
-function mapped(value: unknown, change: (text: string) => string): unknown {
-  if (typeof value === 'string') return change(value);
-  if (Array.isArray(value)) return value.map((item) => mapped(item, change));
-  if (typeof value !== 'object' || value === null) return value;
-  if ('toJSON' in value && typeof value.toJSON === 'function') return mapped(value.toJSON(), change);
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapped(item, change)]));
 }

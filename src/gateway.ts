@@ -23,12 +23,13 @@ import { createReaper } from './io/reaper.ts';
 import { serveLines } from './io/stdioServer.ts';
 import { type Catalogs, type CatalogsOptions, createCatalogs, type Known } from './io/stores/catalogs.ts';
 import { createFileStore } from './io/stores/file.ts';
+import { mapTexts } from './json.ts';
 import { createConnection } from './mcp/connection.ts';
 import { createContext } from './mcp/context.ts';
 import { createMethods } from './mcp/methods/index.ts';
 import { createCursors } from './mcp/page.ts';
 import { metricsOf } from './metrics.ts';
-import { health, sourceProblems } from './observe/health.ts';
+import { health, shownSource, sourceProblems } from './observe/health.ts';
 import { hiddenNotes, narrateHidden } from './observe/hidden.ts';
 import { createHistory } from './observe/history.ts';
 import type { Inspection } from './observe/inspect.ts';
@@ -172,8 +173,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   const address = () => config.publicUrl ?? server?.url;
   const world$ = worldStream(system);
   const tally = features.metrics ? createTally(world$) : undefined;
-  const sources = () => source?.sources?.() ?? [];
-  const problems = () => [...(remembering?.problems() ?? []), ...sourceProblems(sources()).map(redact)];
+  const sources = () => (source?.sources?.() ?? []).map((state) => shownSource(state, redact));
+  const problems = () => [...(remembering?.problems() ?? []), ...sourceProblems(sources())];
   const sessionCount = () => sessions.size + [...channels].filter(({ session }) => session).length;
   const app = createApp({
     guard,
@@ -203,7 +204,9 @@ export function createGateway(options: GatewayOptions): Gateway {
         const hidden = hiddenNotes(context.view(world), redact);
         const memory = { heapUsed, heapTotal, rss };
         const facts = { hidden, waitingFor: context.lanes.statusOf, problems: problems(), sources: sources() };
-        return health(world, { version, uptime: process.uptime(), ...memory, now: ports.now(), transport, ...facts });
+        const document = health(world, { version, uptime: process.uptime(), ...memory, now: ports.now(), transport, ...facts });
+        // It quotes what servers and files say.
+        return mapTexts(document, redact) as typeof document;
       },
     },
     inspect: inspection?.routes(streams) as ReturnType<typeof inspectRoutes> | undefined,

@@ -29,6 +29,9 @@ const hasLostTerminal = () => terminals.some((fd) => !isatty(fd));
 /** SIGHUP asks for a reload, but for the one that a closed terminal sends: then nobody is there any more. */
 const isFarewell = () => process.platform === 'win32' || hasLostTerminal();
 
+/** Takes secrets out of what is said of an unexpected error, once there are some. */
+let redact = (text: string) => text;
+
 const ports: ProcessPorts = {
   env: process.env,
   cwd: process.cwd(),
@@ -51,6 +54,9 @@ const ports: ProcessPorts = {
     const hangup = () => isFarewell() || listener();
     process.on('SIGHUP', hangup);
     return () => process.off('SIGHUP', hangup);
+  },
+  hide(known) {
+    redact = known;
   },
   exit: (code) => process.exit(code),
 };
@@ -369,7 +375,7 @@ async function finish(command: () => Promise<number>): Promise<void> {
   try {
     code = await command();
   } catch (error) {
-    process.stderr.write(`onemcp: unexpected error, please report it: ${(error as Error)?.stack ?? String(error)}\n`);
+    process.stderr.write(`onemcp: unexpected error, please report it: ${redact((error as Error)?.stack ?? String(error))}\n`);
   }
   if (hasLostTerminal()) leaveBySignal();
   // stdout and stderr may be pipes that still hold text.
@@ -378,7 +384,7 @@ async function finish(command: () => Promise<number>): Promise<void> {
 }
 
 process.on('uncaughtException', (error) => {
-  process.stderr.write(`onemcp: unexpected error, please report it: ${error.stack ?? String(error)}\n`);
+  process.stderr.write(`onemcp: unexpected error, please report it: ${redact(error?.stack ?? String(error))}\n`);
   // The reaper ends whatever was started; a supervisor of ours starts us anew.
   process.exit(1);
 });

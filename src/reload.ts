@@ -43,8 +43,8 @@ export function createReloader({ source, config: started, system, learn, log, on
   const load = async (current: Config, other?: string, variables?: PlanVariables): Promise<Verdict> => {
     const loaded = await source.load(other, variables);
     if (!loaded.ok) return loaded;
-    // Before anything of it can be logged.
-    learn(loaded.config.secrets);
+    // Before anything of it can be logged; with those in force, which no number of plans may make us forget.
+    learn([...loaded.config.secrets, ...running.secrets]);
     return { ...loaded, plan: planOf(current, loaded.config, started) };
   };
 

@@ -188,6 +188,8 @@ export const PROMISES = {
   plan: 'plan names what a reload would start, stop, replace and change, and which tools appear, vanish or break, and changes nothing (issue §2)',
   'secrets-encrypted': 'Stored secrets are encrypted with a key that only their owner can read, and what was changed by others is refused',
   'secrets-rotate': 'A secret that changed replaces just the servers that use it',
+  'secrets-nowhere':
+    'After a run with every provider and every fault no secret is in any log, metric, span, health answer, inspection event, webhook or file',
   'secrets-never-printed': 'No log shows a secret, however it is encoded or split over lines',
   'log-never-blocks': 'A log pipe that is stalled or closed costs lines, never the gateway (R18)',
   drain: 'A shutdown lets calls finish up to drainTimeout and is over within shutdownTimeout; a second signal stops at once (R8)',

@@ -64,7 +64,7 @@ export function configSource(file: string, flags: ConfigFlags, { env: real, cwd,
         opened = secretsOf(settings);
         return opened;
       };
-      const outside = () => ({ kept: isPlan ? new Map() : kept, ...(discovery && { found: discovery.found() }) });
+      const outside = () => ({ kept: !isPlan ? kept : new Map(), ...(discovery && { found: discovery.found() }) });
       const look = () => loadConfig({ file: other, text: read.text, env: filled, secrets, base: cwd, overrides: flags, ...outside() });
       let loaded = await look();
       if (!isPlan && loaded.ok && discovery && (await discovery.follow(loaded.config.discovery, delaysOf(loaded.config)))) {

@@ -28,9 +28,8 @@ export async function list({ flags, ports }: Serverwise<ListFlags>): Promise<num
     for (const issue of listed.issues) say(ports.stderr, formatIssue(issue));
     return EXIT.usage;
   }
-  const settingOf = read.ok ? await settingsOf(read.text, { flags, ports }) : () => undefined;
-  const active = (settingOf('profiles') ?? []) as readonly string[];
-  const others = await besides(file, foldersOf(settingOf('discovery.confd')), ports);
+  const active = read.ok ? await activeProfiles(read.text, { flags, ports }) : [];
+  const others = read.ok ? await besides(file, read.text, ports) : [];
   const own = new Set(listed.servers.map(({ name }) => name));
   const rows = [...listed.servers, ...others.filter(({ name }) => !own.has(name))].map((server) => shown(server, active));
   if (json) say(ports.stdout, JSON.stringify(rows, null, 2));
@@ -40,7 +39,10 @@ export async function list({ flags, ports }: Serverwise<ListFlags>): Promise<num
 }
 
 /** The servers in `conf.d`, the first of each name; what is wrong there is said, and the others are listed. */
-async function besides(file: string, written: readonly string[], { cwd, stderr }: Serverwise['ports']): Promise<readonly ListedServer[]> {
+async function besides(file: string, text: string, { env: real, cwd, stderr }: Serverwise['ports']): Promise<readonly ListedServer[]> {
+  const { env } = await environmentOf(file, real, cwd);
+  const { settings } = await explainConfig({ file, text, base: cwd, env });
+  const written = foldersOf(settings.find(({ setting }) => setting.name === 'discovery.confd')?.won.value);
   const folders = written.map((folder) => besideFile(file, folder));
   const { servers, issues } = await readConfd({ folders, base: cwd, kept: new Map() });
   for (const issue of issues) say(stderr, `warning: ${formatIssue(issue)}`);
@@ -72,11 +74,11 @@ interface Shown {
   readonly from?: string;
 }
 
-/** Settings of the environment, the command line or the file, by name. */
-async function settingsOf(text: string, { flags: { file, profiles }, ports }: Serverwise<ListFlags>): Promise<(name: string) => unknown> {
+/** Those of the environment, the command line or the file. */
+async function activeProfiles(text: string, { flags: { file, profiles }, ports }: Serverwise<ListFlags>): Promise<readonly string[]> {
   const { env } = await environmentOf(file, ports.env, ports.cwd);
   const { settings } = await explainConfig({ file, text, env, base: ports.cwd, overrides: { profiles } });
-  return (wanted) => settings.find(({ setting }) => setting.name === wanted)?.won.value;
+  return (settings.find(({ setting }) => setting.name === 'profiles')?.won.value ?? []) as readonly string[];
 }
 
 const shown = ({ name, transport, words, url, tags, profiles, disabled, from }: ListedServer, active: readonly string[]): Shown => ({
@@ -87,7 +89,7 @@ const shown = ({ name, transport, words, url, tags, profiles, disabled, from }: 
   tags,
   disabled,
   ...(!disabled && optional('inactive', inactive(profiles, active))),
-  ...optional('from', from),
+  ...(from !== undefined && { from }),
 });
 
 const cells = ({ name, transport, command, url, tags, disabled, inactive: reason, from }: Shown): string[] => [

@@ -41,6 +41,7 @@ export async function run(file: string, flags: RunFlags, ports: ProcessPorts): P
   if (!config) return EXIT.usage;
   const redactor = createRedactor(config.secrets);
   const { redact } = redactor;
+  ports.hide?.(redact);
   const logger = createLogger({
     format: logFormat as LogFormat,
     level: logLevel as LogLevel,
@@ -65,7 +66,7 @@ export async function run(file: string, flags: RunFlags, ports: ProcessPorts): P
     return await serve({ gateway, config, flags, ports, logger, inspectionPath: inspection?.path });
   } catch (error) {
     if (!(error instanceof OnemcpError)) throw error;
-    stderr.write(`${error.message}\n`);
+    stderr.write(`${redact(error.message)}\n`);
     await gateway.close();
     return EXIT.failed;
   }

@@ -19,9 +19,9 @@ export interface OwnEntry extends Entry {
 
 export interface MergeDesk extends Pick<Desk, 'limits' | 'folder'> {
   readonly own: readonly OwnEntry[];
-  readonly defaults: FileShape['serverDefaults'];
-  /** Profiles. */
+  /** Active profiles. */
   readonly active: readonly string[];
+  readonly defaults: FileShape['serverDefaults'];
   /** Makes the fillings of one entry, whose problems go to the list. */
   readonly fillingsFor: (problems: Problem[]) => Fillings;
 }
@@ -39,7 +39,7 @@ interface Candidate {
 }
 
 interface Accepted extends Candidate {
-  /** Undefined: it is disabled, or off by its profile. */
+  /** Undefined: it is off. */
   readonly spec: BackendSpec | undefined;
 }
 
@@ -78,7 +78,7 @@ export async function mergeFound(found: readonly FoundServer[], desk: MergeDesk)
 
 const isOurs = ({ found }: Candidate): boolean => found.issueOf !== undefined;
 
-function screened(found: readonly FoundServer[], { own, defaults, active }: MergeDesk, remarks: Remark[]): Candidate[] {
+function screened(found: readonly FoundServer[], { own, active, defaults }: MergeDesk, remarks: Remark[]): Candidate[] {
   const places = new Map(own.map(({ name, where }) => [name, where]));
   return found.flatMap((server) => {
     const { name, entry } = server;
@@ -92,8 +92,8 @@ function screened(found: readonly FoundServer[], { own, defaults, active }: Merg
     places.set(name, server.issueOf ? server.place : `${server.source}: ${server.place}`);
     const shape = serverSchema.parse(entry);
     const usual = server.issueOf ? defaults : Object.fromEntries(Object.entries(defaults ?? {}).filter(([key]) => isForStrangers(key)));
-    const whole = { name, path, ...onDefaults(shape, new Set(Object.keys(entry)), usual as typeof defaults) };
-    return withProfiles([whole], active).map((ready) => ({ found: server, entry: ready }));
+    const [whole] = withProfiles([{ name, path, ...onDefaults(shape, new Set(Object.keys(entry)), usual as typeof defaults) }], active);
+    return whole ? [{ found: server, entry: whole }] : [];
   });
 }
 

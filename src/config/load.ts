@@ -116,8 +116,8 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
     base: placeOf(options).base,
     desk: {
       own: own.map((entry) => ({ ...entry, where: `${entry.place.file ?? options.file}:${entry.place.line}` })),
-      defaults: shape.serverDefaults,
       active,
+      defaults: shape.serverDefaults,
       limits,
       folder,
       fillingsFor: (list) => createFillings({ env: options.env, secrets }, list, hidden),
@@ -131,11 +131,10 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
   checkDependencies(entries, { problems, warnings });
   const gateway = await gatewayParts({ layers, fillings, problems, warnings, elsewhere });
   const webhooks = await webhooksOf(layers.gateway, { fillings, problems });
-  const all: readonly Entry[] = [...own, ...accepted.map(({ entry }) => entry)];
-  const disabled = all.filter(({ off }) => off !== undefined);
+  const disabled = [...own, ...accepted.map(({ entry }) => entry)].filter(({ off }) => off !== undefined);
   const inactive = disabled.flatMap(({ name, shape: { disabled }, off }) => (disabled ? [] : [[name, off as string]]));
   const source = layers.sourceOf('profiles');
-  for (const problem of unknownProfiles(all, active)) {
+  for (const problem of unknownProfiles(entries, active)) {
     if (source === undefined) warnings.push(problem);
     else remarks.push({ file: source, message: problem.message });
   }

@@ -17,7 +17,7 @@ export function inactive(profiles: readonly string[] = [], active: readonly stri
 }
 
 /** Entries that are off by their profile know why. */
-export const withProfiles = <T extends Entry>(entries: readonly T[], active: readonly string[]): readonly T[] =>
+export const withProfiles = <T extends Entry>(entries: readonly T[], active: readonly string[]): readonly (T & Pick<Entry, 'off'>)[] =>
   entries.map((entry) => ({ ...entry, off: entry.shape.disabled ? 'it is disabled' : inactive(entry.shape.profiles, active) }));
 
 /** Active profiles that no entry has: most likely somebody waits for a server that will not come. */

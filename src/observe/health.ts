@@ -241,6 +241,13 @@ export const sourceHealth = ({ name, status, since, servers, lastError, notes }:
   ...(notes.length > 0 && { notes: notes.slice(0, MOST_ISSUES) }),
 });
 
+/** Without the secrets that its texts may hold. */
+export const shownSource = ({ lastError, notes, ...state }: SourceState, redact: (text: string) => string): SourceState => ({
+  ...state,
+  ...(lastError !== undefined && { lastError: redact(lastError) }),
+  notes: notes.map((note) => redact(note)),
+});
+
 /** A source that fails is a problem of the gateway: it serves all the same, with what it knew. */
 export const sourceProblems = (sources: readonly SourceState[]): readonly string[] =>
   sources.flatMap(({ name, lastError }) => (lastError === undefined ? [] : [`servers of ${name} cannot be read: ${lastError}`]));

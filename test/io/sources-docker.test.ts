@@ -211,17 +211,23 @@ describe('what goes wrong', () => {
     else expect([told.found[0], told.problems]).toEqual([[], []]);
   });
 
-  it('has bounds for an answer and for its time', async () => {
+  it('gives up an answer that is late', async () => {
     const { docker, begin } = await started({ timeout: 100 });
     docker.instead.set('/containers/json', (_, response) => void response.write('['));
     const told = begin();
     await until(() => told.problems.length === 1);
     expect(told.problems[0]).toBe(`Docker at ${docker.socketPath} cannot be asked: no answer within 0.1 s`);
+  });
+
+  it('gives up an answer that is too large', async () => {
+    const { docker, begin } = await started();
     docker.instead.set('/containers/json', (_, response) => {
       response.on('error', () => {});
       for (let chunk = 0; chunk < 17; chunk++) response.write(' '.repeat(1024 * 1024));
     });
-    await until(() => told.problems.some((text) => text?.includes('larger than 16777216 bytes')));
+    const told = begin();
+    await until(() => told.problems.length === 1);
+    expect(told.problems[0]).toBe(`Docker at ${docker.socketPath} cannot be asked: the answer is larger than 16777216 bytes`);
     docker.instead.clear();
     await until(() => told.found.length === 1);
     expect(told.problems.at(-1)).toBeUndefined();

@@ -8,7 +8,7 @@ import { until } from '../http/serverKit.ts';
 import { fakeKubernetes, type Service } from './fakeKubernetes.ts';
 import { RETRY, watching } from './sourcesKit.ts';
 
-const LABELS = { 'onemcp.io/enabled': 'true' };
+const LABELS = { 'onemcp.io/server': 'true' };
 const port = (number: number, name?: string) => ({ port: number, protocol: 'TCP', ...(name && { name }) });
 
 interface Parts {
@@ -33,7 +33,7 @@ async function started(options: Partial<KubernetesOptions> = {}, server: Paramet
   const source = createKubernetesSource({
     apiServer: cluster.url,
     namespace: 'tools',
-    labelSelector: 'onemcp.io/enabled=true',
+    labelSelector: 'onemcp.io/server=true',
     tokenFile,
     caFile: undefined,
     retry: RETRY,
@@ -133,7 +133,7 @@ describe('changes', () => {
     await until(() => told.names() === '');
     expect([told.found.length, told.problems.length, cluster.count('list'), cluster.count('watch')]).toEqual([5, 0, 1, 1]);
     expect(Object.fromEntries(cluster.asked[1]!.query)).toEqual({
-      labelSelector: 'onemcp.io/enabled=true',
+      labelSelector: 'onemcp.io/server=true',
       watch: '1',
       resourceVersion: '101',
       allowWatchBookmarks: 'true',
@@ -266,7 +266,7 @@ describe('what goes wrong', () => {
     const { cluster, begin } = await started();
     cluster.apply(service('a'));
     const told = begin();
-    await until(() => told.names() === 'a');
+    await until(() => told.names() === 'a' && cluster.watches === 1);
     await cluster.down();
     await until(() => told.problems.length === 1);
     expect(told.problems[0]).toBe(`the Kubernetes API server ${cluster.url} cannot be asked: ECONNREFUSED`);

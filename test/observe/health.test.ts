@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { OnemcpError } from '../../src/errors.ts';
-import { health, healthLevel, healthStatus, isReady, sourceProblems, withoutDetails } from '../../src/observe/health.ts';
+import { health, healthLevel, healthStatus, isReady, shownSource, sourceProblems, withoutDetails } from '../../src/observe/health.ts';
 import type { BackendState, InstanceView, World } from '../../src/world.ts';
 import { fakeSession, viewOf, worldOf } from '../support/fakeWorld.ts';
 import { instanceOf } from '../support/machines.ts';
@@ -267,3 +267,9 @@ it(
     expect(withoutDetails(shown).configuration).not.toHaveProperty('sources');
   },
 );
+
+it('texts of a source are shown without secrets', () => {
+  const redact = (text: string) => text.replaceAll('hunter2', '***');
+  const source = { name: 'docker', status: 'failing', servers: 1, lastError: 'no hunter2', notes: ['hunter2?'], since: 1 } as const;
+  expect(shownSource(source, redact)).toEqual({ ...source, lastError: 'no ***', notes: ['***?'] });
+});
