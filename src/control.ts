@@ -5,7 +5,7 @@ import type { ControlOps, OperationResult } from './http/controlOps.ts';
 import { mapTexts } from './json.ts';
 import type { Limits } from './limits.ts';
 import { type Asked, type Outcome, outcomeOf, tooLong, underWay } from './observe/outcome.ts';
-import { type StatusFacts, serverStatus, statusOf } from './observe/status.ts';
+import { notUsed, type StatusFacts, serverStatus, statusOf } from './observe/status.ts';
 import { span } from './observe/text.ts';
 import { whyOf } from './observe/why.ts';
 import type { WorldSource } from './observe/world.ts';
@@ -43,7 +43,8 @@ export function createControl({
   const unknown = (name: string): OnemcpError => {
     const { backends, config } = world();
     const shown = JSON.stringify(name.slice(0, 64));
-    if (config.disabled.includes(name)) return new OnemcpError('unknown_server', `server ${shown} is disabled in the configuration`);
+    const off = notUsed(config, name);
+    if (off !== undefined) return new OnemcpError('unknown_server', `server ${shown} ${off}`);
     const names = [...backends.keys()];
     const guess = nearest(name, names);
     const hint = guess === undefined ? `there are ${names.join(', ') || 'none'}` : `did you mean "${guess}"?`;
@@ -100,7 +101,7 @@ export function createControl({
       return clean({ ...outcome, server: view && serverStatus(view, world(), about) } satisfies OperationResult);
     },
     reload: reload && (async () => clean(await reload())),
-    plan: plan && (async (file) => clean(await plan(file))),
+    plan: plan && (async (file, variables) => clean(await plan(file, variables))),
     muteAlerts:
       muteAlerts &&
       ((name, ms) => {
