@@ -29,7 +29,7 @@ export function createRedactor(secrets: readonly string[] = []): Redactor {
   learn(secrets);
   return {
     redact(text, isCut = false) {
-      const clean = longestFirst.reduce((rest, secret) => rest.replaceAll(secret, HIDDEN), text);
+      const clean = longestFirst.reduce((rest, secret) => (rest.length < secret.length ? rest : rest.replaceAll(secret, HIDDEN)), text);
       return isCut ? withoutBeginning(clean, longestFirst) : clean;
     },
     learn,
