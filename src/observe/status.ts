@@ -33,6 +33,8 @@ export interface StatusDocument {
     readonly revision: number;
     readonly appliedAt: string;
     readonly disabled: readonly string[];
+    /** Why some of them are not used although the file does not disable them. */
+    readonly inactive?: Readonly<Record<string, string>>;
     /** Why the file as it is now was not applied. */
     readonly lastError?: { readonly at: string; readonly issues: readonly Issue[] };
   };
@@ -93,7 +95,7 @@ const RECENT = 5;
 /** The World as a document for operators: a pure projection. */
 export function statusOf(world: World, facts: StatusFacts): StatusDocument {
   const { version, pid, url, startedAt, now } = facts;
-  const { file, revision, appliedAt, disabled, lastError } = world.config;
+  const { file, revision, appliedAt, disabled, inactive, lastError } = world.config;
   return {
     version,
     pid,
@@ -107,10 +109,21 @@ export function statusOf(world: World, facts: StatusFacts): StatusDocument {
       revision,
       appliedAt: iso(appliedAt),
       disabled,
+      ...(inactive && { inactive }),
       ...(lastError && { lastError: { at: iso(lastError.at), issues: lastError.issues } }),
     },
     servers: [...world.backends.values()].map((view) => serverStatus(view, world, facts)),
   };
+}
+
+/** How a server is that is configured, but not used: `is disabled in the configuration`. Undefined: it is used, or unknown. */
+export function notUsed(
+  { disabled, inactive }: Pick<StatusDocument['configuration'], 'disabled' | 'inactive'>,
+  name: string,
+): string | undefined {
+  if (!disabled.includes(name)) return undefined;
+  const reason = inactive && Object.hasOwn(inactive, name) ? inactive[name] : undefined;
+  return reason === undefined ? 'is disabled in the configuration' : `does not run: ${reason}`;
 }
 
 /** One server as `statusOf` shows it. */
