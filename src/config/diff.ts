@@ -56,6 +56,7 @@ const GATEWAY_OPTIONS = {
   metrics: 'metrics',
   passthroughExtensions: 'passthroughExtensions',
   webhooks: 'alerts.webhooks',
+  traces: 'traces',
 } as const satisfies Partial<Record<keyof Config, string>>;
 
 /** Limits that need no restart: defaults of options of servers take effect through those, those of secrets with each reading. */

@@ -19,6 +19,7 @@ import { atTheirCause, onDefaults } from './serverDefaults.ts';
 import { checkShape } from './shape.ts';
 import { type StackOptions, stackOf } from './stack.ts';
 import { stateDirOf } from './stateDir.ts';
+import { tracesOf } from './traces.ts';
 
 export { readConfigFile } from './file.ts';
 export { formatIssue } from './issue.ts';
@@ -103,6 +104,7 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
   checkDependencies(entries, { problems, warnings });
   const gateway = await gatewayParts({ layers, fillings, problems, warnings, elsewhere });
   const webhooks = await webhooksOf(layers.gateway, { fillings, problems });
+  const traces = await tracesOf({ env: options.env, layers, fillings, problems, warnings, elsewhere, hidden });
   const disabled = entries.filter((entry) => entry.shape.disabled).map(({ name }) => name);
   for (const [extension, server] of Object.entries(gateway.passthroughExtensions)) {
     if (entries.some(({ name }) => name === server)) continue;
@@ -120,6 +122,7 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
     disabled,
     ...gateway,
     ...(webhooks && { webhooks }),
+    ...(traces && { traces }),
     stateDir,
     limits,
     secrets: hiddenList(fillings.secrets()),
