@@ -40,8 +40,8 @@ module.exports = {
     only('actors', ['machines/', 'io/', configTypes, 'mcp/catalog.ts$'], ['xstate'], ['timers/promises']),
     only(
       'observe',
-      [configTypes, 'config/issue.ts$', 'mcp/view.ts$', 'mcp/callStats.ts$'],
-      ['rxjs', 'consola', 'prom-client', '@statelyai/inspect', 'xstate'],
+      [configTypes, 'config/issue.ts$', 'mcp/(view|callStats|client|tracing).ts$'],
+      ['rxjs', 'consola', 'prom-client', '@statelyai/inspect', 'xstate', '@opentelemetry'],
       ['util', 'stream', 'crypto'],
     ),
     only(

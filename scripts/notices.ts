@@ -6,6 +6,10 @@ const modules = fileURLToPath(new URL('../node_modules/', import.meta.url));
 /** Packages whose code is inside the bundle, directly or through one of them. */
 const BUNDLED = [
   '@hono/node-server',
+  '@opentelemetry/api',
+  '@opentelemetry/exporter-trace-otlp-http',
+  '@opentelemetry/resources',
+  '@opentelemetry/sdk-trace-base',
   '@statelyai/inspect',
   'commander',
   'consola',

@@ -37,10 +37,11 @@ import { listChanged } from './observe/listChanged.ts';
 import { narrate } from './observe/narrate.ts';
 import { createRedactor, type Redactor } from './observe/redact.ts';
 import { type KnownView, remember } from './observe/remember.ts';
-import { createTally } from './observe/tally.ts';
+import { createTally, type ReloadResult } from './observe/tally.ts';
 import { narrateToolChanges } from './observe/toolChanges.ts';
 import { worldStream } from './observe/world.ts';
 import { createReloader } from './reload.ts';
+import { startTracing } from './tracing.ts';
 import type { World } from './world.ts';
 
 export interface GatewayOptions {
@@ -109,9 +110,11 @@ export function createGateway(options: GatewayOptions): Gateway {
   const serverInfo = { name: 'onemcp', version };
   let reaper: Reaper | undefined;
   const ports = { now: Date.now, monotonic: () => performance.now(), random: Math.random };
-  const { source, redactor = createRedactor() } = options;
+  const { redactor = createRedactor() } = options;
   redactor.learn(config.secrets);
   const { redact } = redactor;
+  const tracing = startTracing(config, { log, redact, version, now: ports.now });
+  const source = options.source && tracing ? tracing.watched(options.source) : options.source;
   const now = () => performance.now();
 
   const catalogs = openCatalogs(config, { log, redact, now: ports.now });
@@ -172,6 +175,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const guard = createHostGuard({ ...trusted(config), proxies });
   const address = () => config.publicUrl ?? server?.url;
   const world$ = worldStream(system);
+  tracing?.follow(world$);
   const tally = features.metrics ? createTally(world$) : undefined;
   const sources = () => (source?.sources?.() ?? []).map((state) => shownSource(state, redact));
   const problems = () => [...(remembering?.problems() ?? []), ...sourceProblems(sources())];
@@ -227,7 +231,11 @@ export function createGateway(options: GatewayOptions): Gateway {
   const onApply = (next: Config) => {
     specs = specsOf(next);
   };
-  const reloader = source && createReloader({ source, config, system, learn: redactor.learn, log, onApply, onResult: tally?.reloaded });
+  const onResult = (result: ReloadResult) => {
+    tally?.reloaded(result);
+    tracing?.reloaded(result);
+  };
+  const reloader = source && createReloader({ source, config, system, learn: redactor.learn, log, onApply, onResult });
   const startedAt = ports.now();
   const control = createControl({
     world: system.world,
@@ -272,6 +280,14 @@ export function createGateway(options: GatewayOptions): Gateway {
   const run = () => {
     if (ran) return;
     ran = true;
+    if (!tracing) return begin();
+    // Nothing is to happen untraced.
+    void tracing.loaded.then((requests) => {
+      context.tracing = requests;
+      begin();
+    });
+  };
+  const begin = () => {
     context.startedAt = now();
     system.run();
   };
@@ -280,6 +296,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const told = alerting?.close();
     const saved = remembering?.close().then(() => catalogs?.close());
     await system.drain();
+    const traced = tracing?.close();
     await told;
     await Promise.race([saved, sleep(SAVE_GRACE, undefined, { ref: false })]);
     sessions.closeAll();
@@ -292,6 +309,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     notifications.unsubscribe();
     tally?.subscription.unsubscribe();
     await controlServer?.close();
+    await traced;
     reaper?.close();
   };
 

@@ -118,6 +118,11 @@ export const LIMITS = {
   'session.maxSubscriptions': { default: 1_000, unit: 'count', help: 'Resources one session may be subscribed to.' },
   'name.maxLength': { default: 64, unit: 'count', help: 'Longest exposed tool or prompt name; at least 48.' },
   metricsCache: { default: 1_000, unit: 'ms', help: 'How long a text of /metrics is given out again before the next one is made; 0 makes one each time.' },
+  'traces.queue': { default: 2_048, unit: 'count', help: 'Spans that wait to be sent; beyond it new ones are dropped.' },
+  'traces.batch': { default: 512, unit: 'count', help: 'Most spans sent at once.' },
+  'traces.delay': { default: 5_000, unit: 'ms', help: 'How long a span waits for others before they are sent together.' },
+  'traces.timeout': { default: 10_000, unit: 'ms', help: 'Time for the receiver of traces to take a batch, further attempts included.' },
+  'traces.flushTimeout': { default: 2_000, unit: 'ms', help: 'How long the end of the gateway waits for spans that are still to be sent.' },
   'inspect.history': { default: 1_000, unit: 'count', help: 'Inspection events kept for a page that opens later.' },
 } as const satisfies Record<string, Limit>;
 

@@ -238,6 +238,8 @@ export const PROMISES = {
   metrics:
     'What /metrics says is what happened: calls by outcome, errors by code, times, queues, sessions, states, restarts and reloads, under bounded labels',
   'metrics-named': 'The dashboard and the alert rules name only metrics and labels that there are, and promtool accepts the rules',
+  traces: 'Traces go from client to backend in one line, with the starts of servers and reloads, and without arguments, results or secrets',
+  'traces-off': 'Without traces what _meta says of one is handed on as it is, and nothing of OpenTelemetry is loaded',
   status: 'status shows every server with what it waits for, is asleep, held or failing for, also with a broken file (issue §2)',
   why: 'why tells the path of states with times, the last error, exit code, last stderr lines, next start and what to do (issue §2)',
   'operator-commands': 'drain, resume, stop, start and restart do what they say on a running gateway, and say what happened (issue §2)',

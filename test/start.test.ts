@@ -20,6 +20,9 @@ const HEAVY = {
   undici: 'UND_ERR_BPL_MISSING_UPSTREAM',
   'prom-client': 'process_cpu_user_seconds_total',
   '@hono/node-server': 'RequestError',
+  '@opentelemetry/api': 'Attempted duplicate registration of API',
+  '@opentelemetry/sdk-trace-base': 'OTEL_BSP_MAX_QUEUE_SIZE',
+  '@opentelemetry/exporter-trace-otlp-http': 'Concurrent export limit reached',
 };
 
 it('the build is one that can be looked at', () => {

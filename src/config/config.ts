@@ -109,6 +109,18 @@ export interface WebhookSpec {
   readonly headers: Readonly<Record<string, MaybeSecret>>;
 }
 
+/** Where traces are sent. */
+export interface TracesSpec {
+  /** The whole address of an OTLP/HTTP receiver of traces. */
+  readonly endpoint: MaybeSecret;
+  /** How many of the traces that begin here are kept, from 0 to 1; who is sent a trace keeps it if its sender does. */
+  readonly sample: number;
+  readonly headers: Readonly<Record<string, MaybeSecret>>;
+  readonly serviceName: string;
+  /** Further attributes of the resource. */
+  readonly resource: Readonly<Record<string, string>>;
+}
+
 export interface Config {
   /** Absolute path, or a label such as `<memory>`. */
   readonly file: string;
@@ -148,6 +160,8 @@ export interface Config {
   readonly webhooks?: readonly WebhookSpec[] | undefined;
   /** Where else servers are looked for; undefined: nowhere. */
   readonly discovery?: DiscoverySettings | undefined;
+  /** Undefined: no traces are sent. */
+  readonly traces?: TracesSpec | undefined;
   readonly limits: Limits;
   /** Values that must never be printed: resolved secrets. */
   readonly secrets: readonly string[];

@@ -59,6 +59,7 @@ const GATEWAY_OPTIONS = {
   healthDetails: 'health.details',
   passthroughExtensions: 'passthroughExtensions',
   webhooks: 'alerts.webhooks',
+  traces: 'traces',
 } as const satisfies Partial<Record<keyof Config, string>>;
 
 /** Limits that need no restart: defaults of options of servers take effect through those, those of secrets and of discovery with each reading. */

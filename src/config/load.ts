@@ -24,6 +24,7 @@ import { atTheirCause, onDefaults } from './serverDefaults.ts';
 import { checkShape } from './shape.ts';
 import { type StackOptions, stackOf } from './stack.ts';
 import { stateDirOf } from './stateDir.ts';
+import { tracesOf } from './traces.ts';
 
 export { readConfigFile } from './file.ts';
 export { formatIssue } from './issue.ts';
@@ -131,6 +132,7 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
   checkDependencies(entries, { problems, warnings });
   const gateway = await gatewayParts({ layers, fillings, problems, warnings, elsewhere });
   const webhooks = await webhooksOf(layers.gateway, { fillings, problems });
+  const traces = await tracesOf({ env: options.env, layers, fillings, problems, warnings, elsewhere, hidden });
   const disabled = [...own, ...accepted.map(({ entry }) => entry)].filter(({ off }) => off !== undefined);
   const inactive = disabled.flatMap(({ name, shape: { disabled }, off }) => (disabled ? [] : [[name, off as string]]));
   const source = layers.sourceOf('profiles');
@@ -156,6 +158,7 @@ async function normalised({ shape, document, options, problems, warnings, elsewh
     ...gateway,
     ...(webhooks && { webhooks }),
     ...(discovery && { discovery }),
+    ...(traces && { traces }),
     stateDir,
     limits,
     secrets: hiddenList(fillings.secrets()),

@@ -223,6 +223,24 @@ const webhook = z
 
 const webhooks = z.array(webhook).optional().describe('Who is told when something critical happens, and when it is over.');
 
+const sampleError = ({ input }: Failure) => `expected a number from 0 (none) to 1 (all), found ${found(input)}`;
+
+const traces = {
+  endpoint: text('write http://… or https://…')
+    .optional()
+    .describe('Address that traces are sent to (OTLP/HTTP), with its path: http://collector:4318/v1/traces. Default: there are no traces.'),
+  sample: z
+    .number({ error: sampleError })
+    .min(0, { error: sampleError, abort: true })
+    .max(1, { error: sampleError, abort: true })
+    .optional()
+    .meta({
+      description: 'How many of the traces that begin here are kept, from 0 to 1. Who sends a trace along decides of it.',
+      default: 1,
+    }),
+  headers: strings.optional().describe('HTTP headers sent along with traces.'),
+};
+
 const stateDirError = ({ input }: Failure) => `expected the path of a folder, or false to keep nothing, found ${found(input)}`;
 
 const gateway = z.strictObject({
@@ -289,7 +307,7 @@ const gateway = z.strictObject({
     .describe(
       'Extensions of the protocol that onemcp does not know, each with the name of the one server it goes to: both sides are told of the capability, and requests of clients whose method begins with the name of the extension and a slash are relayed.',
     ),
-  ...limits({ alerts: { webhooks }, discovery: discoveryOptions }),
+  ...limits({ alerts: { webhooks }, discovery: discoveryOptions, traces }),
   secrets: secretsSchema(limitsOfSecrets).optional().describe(`Where \${SECRET:name} is looked for.`),
 });
 

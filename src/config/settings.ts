@@ -16,7 +16,7 @@ export interface Setting {
   readonly path: readonly string[] | undefined;
   /** `ONEMCP_RESTART_INITIAL` */
   readonly variable: string;
-  /** Variables of 1MCP that mean the same. */
+  /** Variables of other products that mean the same. */
   readonly aliases: readonly string[];
   /** The option of `onemcp run`, if there is one. */
   readonly flag: string | undefined;
@@ -41,13 +41,14 @@ const FLAGS: Readonly<Record<string, string>> = {
   logFormat: '--log-format',
 };
 
-/** Of 1MCP; those that mean something else are in `oneMcp.ts`. */
+/** Of 1MCP, but for those that mean something else, which are in `oneMcp.ts`; of OpenTelemetry, the rest of which is in `traces.ts`. */
 const ALIASES: Readonly<Record<string, readonly string[]>> = {
   host: ['ONE_MCP_HOST'],
   port: ['ONE_MCP_PORT'],
   logLevel: ['ONE_MCP_LOG_LEVEL'],
   allowedOrigins: ['ONE_MCP_CORS_ORIGINS'],
   'reload.quiet': ['ONE_MCP_CONFIG_RELOAD_DEBOUNCE'],
+  'traces.endpoint': ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'],
 };
 
 const DEFAULTS: Readonly<Record<string, unknown>> = {

@@ -52,6 +52,7 @@ const MAY_BE_ZERO: ReadonlySet<LimitName> = new Set<LimitName>([
   'alerts.after',
   'alerts.recoverAfter',
   'alerts.flushTimeout',
+  'traces.flushTimeout',
   'secrets.poll',
   'history.transitions',
   'stop.stdin',

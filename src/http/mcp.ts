@@ -11,7 +11,7 @@ import { answerError, errorAnswer, methodNotAllowed } from './answer.ts';
 import { answered, type Env } from './env.ts';
 import { createExchange, type Exchange, JSON_HEADERS } from './exchange.ts';
 import { nodeOutlet, type Outlet } from './outlet.ts';
-import { accepts, bodyFlaw, honoPost, nodePost, notAcceptable, type Post } from './post.ts';
+import { accepts, bodyFlaw, honoPost, nodePost, notAcceptable, type Post, traceOf } from './post.ts';
 import type { HttpSession, Sessions } from './sessions.ts';
 import type { Streams } from './streams.ts';
 
@@ -83,7 +83,8 @@ function receive(message: JsonRpcMessage, request: Post, outlet: Outlet, options
   const limit = options.context.limits['session.maxInFlight'];
   if (session.inFlight >= limit) return answerError(outlet, tooManyInFlight(limit), id);
   const { send, answer } = exchangeFor(entry, request, outlet, options);
-  session.request(message, send).then(answer).catch(options.onBug);
+  const trace = options.context.tracing === undefined ? undefined : traceOf(request);
+  session.request(message, send, trace).then(answer).catch(options.onBug);
 }
 
 function receiveBatch(elements: readonly unknown[], request: Post, outlet: Outlet, options: McpOptions): void {
@@ -120,7 +121,8 @@ function initialize(message: JsonRpcMessage, id: RequestId, request: Post, outle
       ? new OnemcpError('invalid_request', 'this session is initialised already')
       : sessions.refusal(context.world().phase);
   if (refusal) return answerError(outlet, refusal, id);
-  const { id: session, opening } = sessions.add((send) => createSession(message, { context, methods, send, onBug }));
+  const trace = context.tracing && traceOf(request);
+  const { id: session, opening } = sessions.add((send) => createSession(message, { context, methods, send, onBug, trace }));
   outlet.whole(200, { ...JSON_HEADERS, 'mcp-session-id': session }, responseText(id, opening));
 }
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Context } from 'hono';
 import { OnemcpError } from '../errors.ts';
+import type { TraceHeaders } from '../mcp/tracing.ts';
 import { type BodyDone, readIncoming, readRequest, tooLarge } from './body.ts';
 import type { Env } from './env.ts';
 
@@ -10,7 +11,15 @@ export interface Post {
   readBody(maxBytes: number, done: BodyDone): void;
 }
 
-type HeaderName = 'accept' | 'content-length' | 'content-type' | 'content-encoding' | 'mcp-session-id' | 'mcp-protocol-version';
+type HeaderName =
+  | 'accept'
+  | 'content-length'
+  | 'content-type'
+  | 'content-encoding'
+  | 'mcp-session-id'
+  | 'mcp-protocol-version'
+  | 'traceparent'
+  | 'tracestate';
 
 /** A POST as Node's HTTP server hands it over. */
 export const nodePost = (incoming: IncomingMessage): Post => ({
@@ -24,6 +33,12 @@ export const honoPost = (c: Context<Env>, onBug: (error: unknown) => void): Post
   readBody: (max, done) =>
     c.env?.incoming ? readIncoming(c.env.incoming, max, done) : void readRequest(c.req.raw, max, done).catch(onBug),
 });
+
+/** The trace that a POST belongs to. https://www.w3.org/TR/trace-context */
+export function traceOf({ header }: Post): TraceHeaders | undefined {
+  const traceparent = header('traceparent');
+  return traceparent === undefined ? undefined : { traceparent, tracestate: header('tracestate') };
+}
 
 /** What the headers already show to be wrong with a body. */
 export function bodyFlaw({ header }: Post, maxBytes: number): OnemcpError | undefined {

@@ -7,6 +7,7 @@ import { createLanes } from './lanes.ts';
 import { createLevels } from './levels.ts';
 import type { Context } from './method.ts';
 import { createSubscriptions } from './subscriptions.ts';
+import type { Tracing } from './tracing.ts';
 import { createTraffic } from './traffic.ts';
 import { ClientUpward } from './upward.ts';
 import { exposeUri } from './uri.ts';
@@ -39,8 +40,11 @@ export interface ContextOptions {
   readonly log: (level: 'debug' | 'warn', event: string, facts: Record<string, unknown>) => void;
 }
 
+/** What is known only after the start. */
+export type OpenContext = Context & { startedAt: number; tracing: Tracing | undefined };
+
 /** What the methods share, put together. Before anybody else listens to the World, so that connections are greeted first. */
-export function createContext(options: ContextOptions): { readonly context: Context & { startedAt: number }; close(): void } {
+export function createContext(options: ContextOptions): { readonly context: OpenContext; close(): void } {
   const { world, onChange, naming, limits, serverInfo, now, epoch, sole, instructions, extensions, samplingContext } = options;
   const { need, release, wake, log, counts } = options;
   const clients = new Set<Client>();
@@ -87,6 +91,7 @@ export function createContext(options: ContextOptions): { readonly context: Cont
     limits,
     serverInfo,
     traffic: createTraffic(),
+    tracing: undefined as Tracing | undefined,
     now,
     epoch,
     startedAt: now(),

@@ -8,6 +8,7 @@ import type { Elicitations } from './elicitations.ts';
 import type { Lanes } from './lanes.ts';
 import type { Levels } from './levels.ts';
 import type { Subscriptions } from './subscriptions.ts';
+import type { RequestSpan, Tracing } from './tracing.ts';
 import type { Traffic } from './traffic.ts';
 import type { ListView, Naming, View } from './view.ts';
 
@@ -22,6 +23,8 @@ export interface Context {
   /** Our `serverInfo`. */
   readonly serverInfo: { readonly name: string; readonly version: string };
   readonly traffic: Traffic;
+  /** Undefined: nobody traces requests. */
+  readonly tracing: Tracing | undefined;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Milliseconds since the epoch. */
@@ -59,6 +62,8 @@ export interface Call {
   readonly client: Client;
   /** Sends a message on the request's own stream; once the request is answered nothing is sent any more. */
   readonly send: Send;
+  /** Undefined: it is not traced. */
+  readonly span: RequestSpan | undefined;
 }
 
 /** A result that is text already, so that a long list is not serialised for every client anew. */

@@ -50,16 +50,19 @@ export function relayed<R extends Route>(spec: Relayed<R>): Method {
           const session = entered instanceof Promise ? await entered : entered;
           repeated = first !== undefined;
           if (repeated && lane.stats) lane.stats.repeats++;
+          const span = call.span === undefined ? undefined : call.span.toBackend(backend, route.name, call);
           let result: Json;
           try {
             result = await (spec.send ? spec.send(session, route, call, context) : session.request(call.method, call.params, options));
           } catch (error) {
+            span?.failed(call.signal.aborted ? CANCELLED : error);
             if (repeated || !isRepeatable(error, route, { call, context, options })) throw error;
             first = error;
             continue;
           } finally {
             lane.leave();
           }
+          span?.answered(result.isError === true);
           const finished = spec.finish(result, route, call, context);
           lane.stats?.answered(counted, context.now() - began, result.isError === true);
           return finished;
@@ -85,6 +88,7 @@ interface Arrived {
 function failed<R extends Route>(spec: Relayed<R>, failure: Parameters<Relayed<R>['fail']>[0], { call, context, began }: Arrived): Json {
   const stats = statsOf(failure, context);
   let error: unknown = failure.error;
+  call.span?.cause(error);
   try {
     const answer = spec.fail(failure, call, context);
     if (answer.isError !== true) error = undefined;

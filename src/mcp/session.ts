@@ -3,9 +3,10 @@ import { isObject } from '../json.ts';
 import type { Json, JsonRpcMessage, RequestId } from '../world.ts';
 import { Cancellation } from './cancel.ts';
 import { type Client, createClient, type Send } from './client.ts';
-import { type Call, type Context, type Method, Serialized } from './method.ts';
+import { type Call, type Context, type Method, type Result, Serialized } from './method.ts';
 import { extensionMethod } from './methods/extension.ts';
 import { initializeResult } from './methods/initialize.ts';
+import type { RequestSpan, TraceHeaders } from './tracing.ts';
 import type { ListView } from './view.ts';
 
 /** The kinds of `notifications/…/list_changed`; resources stand for templates too. */
@@ -26,9 +27,10 @@ export interface Session {
   /**
    * Answers one request.
    * @param send what goes to the client before the answer, on the request's own stream
+   * @param trace the trace context of what carried it
    * @returns the response as text, or undefined if there is none because the client cancelled
    */
-  request(message: JsonRpcMessage, send: Send): Promise<string | undefined>;
+  request(message: JsonRpcMessage, send: Send, trace?: TraceHeaders): Promise<string | undefined>;
   /** The client's answer to a request of ours. */
   response(message: JsonRpcMessage): void;
   notification(message: JsonRpcMessage): void;
@@ -45,6 +47,8 @@ export interface SessionPorts {
   readonly send: Send;
   /** An unexpected exception: a bug. */
   readonly onBug: (error: unknown) => void;
+  /** The trace context of what carried the `initialize`. */
+  readonly trace?: TraceHeaders | undefined;
 }
 
 /** A new conversation, and the result of the `initialize` that began it. */
@@ -57,7 +61,9 @@ export interface Opening {
 export function createSession(initialize: JsonRpcMessage, ports: SessionPorts): Opening {
   const params = initialize.params ?? {};
   const opening = initializeResult(params, ports.context);
-  return { session: openSession(opening.protocolVersion, isObject(params.capabilities) ? params.capabilities : {}, ports), opening };
+  const session = openSession(opening.protocolVersion, isObject(params.capabilities) ? params.capabilities : {}, ports);
+  ports.context.tracing?.request(initialize, session.client, ports.trace).answered(false);
+  return { session, opening };
 }
 
 /** A request of the client that is not answered yet. */
@@ -97,11 +103,13 @@ function openSession(protocolVersion: string, capabilities: Json, { context, met
       if (!method) throw unknownMethod(call.method);
       if (calls.length > context.limits['session.maxInFlight']) throw tooMany(context.limits['session.maxInFlight']);
       const value = await method.handle(call, context);
+      if (call.span !== undefined) endSpan(call.span, call, value);
       // MCP basic/utilities/cancellation: a cancelled request gets no response.
       if (call.signal.aborted) return undefined;
       if (value instanceof Serialized && value.list) noteListed(call.method, value.list);
       return responseText(id, value);
     } catch (error) {
+      call.span?.failed(call.signal.aborted ? CANCELLED : error);
       if (call.signal.aborted) return undefined;
       if (!(error instanceof OnemcpError) && !(error instanceof WireError)) onBug(error);
       return errorText(id, error);
@@ -126,7 +134,7 @@ function openSession(protocolVersion: string, capabilities: Json, { context, met
       return calls.length;
     },
 
-    request(message, sendHere) {
+    request(message, sendHere, trace) {
       lastUsed = context.now();
       const id = message.id as RequestId;
       const cancellation = new Cancellation();
@@ -140,6 +148,7 @@ function openSession(protocolVersion: string, capabilities: Json, { context, met
         signal: cancellation,
         client,
         send: (toClient) => open && !cancellation.aborted && sendHere(toClient),
+        span: context.tracing === undefined ? undefined : context.tracing.request(message, client, trace),
       };
       if (closed) cancellation.abort('the session has ended');
       return answer(message, call).then((text) => {
@@ -192,6 +201,13 @@ function openSession(protocolVersion: string, capabilities: Json, { context, met
 function snapshot({ view, world }: Context): Seen {
   const { tools, prompts, resources, templates } = view(world());
   return { tools: [tools], prompts: [prompts], resources: [resources, templates] };
+}
+
+const CANCELLED = new OnemcpError('cancelled', 'the call was cancelled');
+
+function endSpan(span: RequestSpan, { signal }: Call, value: Result): void {
+  if (signal.aborted) span.failed(CANCELLED);
+  else span.answered(!(value instanceof Serialized) && value.isError === true);
 }
 
 const unknownMethod = (method: string) => new OnemcpError('unknown_method', `Method not found: ${method.slice(0, 100)}`);

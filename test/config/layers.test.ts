@@ -95,6 +95,7 @@ function legal({ choices, unit, kinds, name }: Setting, seed: number): { readonl
     const items = name === 'allowedOrigins' ? [`https://h${seed}.example`, 'https://b.example'] : [`h${seed}.example`, 'b.example'];
     return { json: items, text: items.join(seed % 2 ? ',' : ' , ') };
   }
+  if (name === 'traces.sample') return same((seed % 5) / 4);
   if (name === 'alerts.webhooks') {
     const json = [{ url: `https://h${seed}.example/hook` }];
     return { json, text: JSON.stringify(json) };
