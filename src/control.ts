@@ -2,6 +2,7 @@ import type { BackendSpec } from './config/config.ts';
 import { nearest } from './config/suggest.ts';
 import { OnemcpError } from './errors.ts';
 import type { ControlOps, OperationResult } from './http/controlOps.ts';
+import type { StderrBook } from './io/stderrBook.ts';
 import { mapTexts } from './json.ts';
 import type { Limits } from './limits.ts';
 import { type Asked, type Outcome, outcomeOf, tooLong, underWay } from './observe/outcome.ts';
@@ -18,6 +19,7 @@ export interface ControlOptions extends WorldSource, Pick<ControlOps, 'reload' |
   readonly spec: (name: string) => BackendSpec | undefined;
   readonly limits: Limits;
   readonly redact: (text: string) => string;
+  readonly stderr?: StderrBook | undefined;
   /** See `Alerts.mute`. */
   readonly muteAlerts?: ((name: string, ms: number | undefined) => boolean) | undefined;
 }
@@ -36,6 +38,7 @@ export function createControl({
   redact,
   reload,
   plan,
+  stderr,
   muteAlerts,
 }: ControlOptions): ControlOps {
   const clean = <T>(value: T): T => mapTexts(value, redact) as T;
@@ -90,6 +93,13 @@ export function createControl({
       if (!document) throw unknown(name);
       return clean(document);
     },
+    logs:
+      stderr &&
+      (({ server, after, most }) => {
+        if (server !== undefined && !world().backends.has(server)) throw unknown(server);
+        const { last, lines } = stderr.read({ backend: server, after, most });
+        return clean({ last, lines: lines.map(({ at, backend, line }) => ({ ts: new Date(at).toISOString(), server: backend, line })) });
+      }),
     async operate(operation, { wait, signal }) {
       const before = world().backends.get(operation.name);
       if (!before) throw unknown(operation.name);

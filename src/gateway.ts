@@ -20,6 +20,7 @@ import { createStreams, type Streams } from './http/streams.ts';
 import { type ControlServer, openControl } from './io/controlSocket.ts';
 import type { Log, Reaper } from './io/deps.ts';
 import { createReaper } from './io/reaper.ts';
+import { createStderrBook } from './io/stderrBook.ts';
 import { serveLines } from './io/stdioServer.ts';
 import { type Catalogs, type CatalogsOptions, createCatalogs, type Known } from './io/stores/catalogs.ts';
 import { createFileStore } from './io/stores/file.ts';
@@ -119,6 +120,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   const catalogs = openCatalogs(config, { log, redact, now: ports.now });
 
+  const stderr = createStderrBook({ lines: limits['stderr.lines'], bytes: limits['stderr.keptBytes'], now: ports.now });
   const system = createSystem({
     config,
     io: {
@@ -126,6 +128,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       log,
       env,
       redact,
+      keepStderr: stderr.add,
       // Just before the first program starts: it costs a spawn, and the listener is to be open before.
       get reaper() {
         reaper ??= createReaper({ cookie: randomUUID(), log });
@@ -247,6 +250,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     redact,
     reload: reloader?.reload,
     plan: reloader?.plan,
+    stderr,
     muteAlerts: config.webhooks && ((name, ms) => alerting?.mute(name, ms) ?? false),
   });
   narration.add(narrateHidden(world$, { view: context.view, redact }, log));

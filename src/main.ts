@@ -10,6 +10,7 @@ import type { ExplainFlags } from './cli/explain.ts';
 import type { ImportFlags } from './cli/import.ts';
 import type { InitFlags } from './cli/init.ts';
 import type { ListFlags } from './cli/list.ts';
+import type { LogsFlags } from './cli/logs.ts';
 import { asOurRun, type OneMcpFlags, withCommand } from './cli/oneMcp.ts';
 import type { OperateFlags } from './cli/operate.ts';
 import type { PlanFlags } from './cli/plan.ts';
@@ -65,6 +66,11 @@ function portNumber(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('A port is a whole number from 0 to 65535.');
   return port;
+}
+
+function lineCount(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It is a whole number from 0.');
+  return Number(text);
 }
 
 function ordinal(text: string): number {
@@ -132,6 +138,8 @@ program
   // Without defaults: those are below the environment and the file.
   .addOption(new Option('--log-format <format>', 'how logs are written to stderr (default: "pretty")').choices(['pretty', 'json']))
   .addOption(new Option('--log-level <level>', 'the least that is logged (default: "info")').choices(['error', 'warn', 'info', 'debug']))
+  .option('--log-levels <tag=level,...>', 'levels of single tags, the first words of events, such as backend=debug,http=error')
+  .option('--log-file <path>', 'write the log to this file, too, as JSON lines; rotated, and opened anew at SIGHUP')
   // Known from 1MCP.
   .addOption(new Option('-c, --config <file>').hideHelp())
   .addOption(new Option('-t, --transport <type>').choices(['stdio', 'http', 'sse']).hideHelp())
@@ -284,6 +292,22 @@ operator('why <name>', 'tell why a server is as it is, and what can be done', 'w
     await finish(() => why(name, { file, flags, ports }));
   },
 );
+
+program
+  .command('logs')
+  .description('show what servers wrote to stderr')
+  .argument('[name]', 'only of this server')
+  .argument('[file]', 'configuration file of the gateway', FILE)
+  .addOption(overlay())
+  .option('-f, --follow', 'go on with what they write from now on')
+  .option('-n, --lines <number>', 'lines of before that are shown (default: 100)', lineCount)
+  .option('--socket <path>', 'control socket of the gateway, if its configuration does not lead to it')
+  .option('--json', 'print a JSON object a line')
+  .addHelpText('after', '\nExample:\n  onemcp logs github --follow\n')
+  .action(async (name: string | undefined, file: string, flags: LogsFlags) => {
+    const { logs } = await import('./cli/logs.ts');
+    await finish(() => logs(name, { file, flags, ports }));
+  });
 
 const OPERATIONS = {
   start: 'start a server that is stopped, asleep or down',

@@ -39,6 +39,8 @@ const FLAGS: Readonly<Record<string, string>> = {
   profiles: '--profile',
   logLevel: '--log-level',
   logFormat: '--log-format',
+  logLevels: '--log-levels',
+  logFile: '--log-file',
 };
 
 /** Of 1MCP, but for those that mean something else, which are in `oneMcp.ts`; of OpenTelemetry, the rest of which is in `traces.ts`. */
@@ -63,6 +65,8 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
 const RUN = {
   logLevel: z.enum(['error', 'warn', 'info', 'debug']).meta({ description: 'The least that is logged.', default: 'info' }),
   logFormat: z.enum(['pretty', 'json']).meta({ description: 'How logs are written to stderr.', default: 'pretty' }),
+  logLevels: z.string().meta({ description: 'Levels of single tags, the first words of events: backend=debug,http=error.' }),
+  logFile: z.string().meta({ description: 'A file that gets the log as well, as JSON lines; see log.maxBytes and log.files.' }),
 };
 
 /** `restart.initial` → `ONEMCP_RESTART_INITIAL` */

@@ -26,6 +26,11 @@ export function controlRoutes(ops: ControlOps, mcp?: McpOptions): Hono {
   app
     .get('/status', (c) => c.json(ops.status()))
     .get('/why/:name', (c) => c.json(ops.why(c.req.param('name'))))
+    .get('/logs', (c) => {
+      if (!ops.logs) throw new OnemcpError('invalid_request', 'this gateway keeps no lines of stderr');
+      const { server, after = '0', lines = '100' } = c.req.query();
+      return c.json(ops.logs({ server, after: countOf('after', after), most: countOf('lines', lines) }));
+    })
     .post('/servers/:name/:op', async (c) => {
       const { name, op } = c.req.param();
       if (!OPERATIONS.has(op))
@@ -97,6 +102,12 @@ function optionalText(key: string, value: unknown, variable: keyof PlanVariables
   if (value === undefined) return {};
   if (typeof value !== 'string') throw new OnemcpError('invalid_request', `"${key}" has to be a text`);
   return { [variable]: value };
+}
+
+function countOf(key: string, text: string): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(count)) return count;
+  throw new OnemcpError('invalid_request', `"${key}" has to be a whole number from 0`);
 }
 
 function durationOf(key: string, ms: unknown): number | undefined {

@@ -32,7 +32,7 @@ const SEAM = 512;
 const SPEECHLESS = /^\s*(at .*|Node\.js v\S+|[{}[\]()^~,;\s]*)$/;
 
 /** Logs the lines of stderr within a budget and keeps its tail, redacted line by line. */
-export function createStderrLog(backend: string, { limits, log, redact }: IoDeps) {
+export function createStderrLog(backend: string, { limits, log, redact, keepStderr }: IoDeps) {
   const ringBytes = limits['stderr.ringBytes'];
   let lines: string[] = [];
   let size = 0;
@@ -52,6 +52,7 @@ export function createStderrLog(backend: string, { limits, log, redact }: IoDeps
     logged = suppressed = 0;
   };
   const onLine = (line: string) => {
+    keepStderr?.(backend, line);
     lines.push(line);
     size += line.length + 1;
     if (size > 2 * ringBytes) trim();

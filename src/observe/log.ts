@@ -16,6 +16,10 @@ export type Log = (level: LogLevel, event: string, fields?: Readonly<Record<stri
 export interface LogOptions {
   readonly format: LogFormat;
   readonly level: LogLevel;
+  /** Of single tags: the first words of events. */
+  readonly levels?: Readonly<Record<string, LogLevel>> | undefined;
+  /** Gets every line, too, as JSON whatever the format of the stream is. */
+  readonly file?: ((line: string) => void) | undefined;
   /** Always stderr in the product: stdout belongs to JSON-RPC. */
   readonly stream: Writable;
   readonly colors: boolean;
@@ -35,7 +39,7 @@ const CONSOLA_LEVELS: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, 
 const MAX_QUEUED = 1024 * 1024;
 
 /** The one place that writes to a stream: consola as the face, one line an event, secrets and terminal escapes removed. */
-export function createLogger({ format, level, stream, colors, redact }: LogOptions): Logger {
+export function createLogger({ format, level, levels = {}, file, stream, colors, redact }: LogOptions): Logger {
   let dropped = 0;
   stream.on('error', () => {}); // a closed log pipe must not end the gateway
 
@@ -49,20 +53,33 @@ export function createLogger({ format, level, stream, colors, redact }: LogOptio
     }
     stream.write(`${line}\n`);
   };
-  const line = format === 'json' ? jsonLine(redact) : prettyLine(colors, redact);
+  const json = jsonLine(redact);
+  const line = format === 'json' ? json : prettyLine(colors, redact);
   const consola: ConsolaInstance = createConsola({
-    level: CONSOLA_LEVELS[level],
+    level: Math.max(CONSOLA_LEVELS[level], ...Object.values(levels).map((other) => CONSOLA_LEVELS[other])),
     throttle: 0,
-    reporters: [{ log: (entry) => write(line(entry)) }],
+    reporters: [
+      {
+        log(entry) {
+          const text = line(entry);
+          write(text);
+          file?.(format === 'json' ? text : json(entry));
+        },
+      },
+    ],
   });
 
   return {
-    log: (at, event, fields = {}) => consola[at](event, fields),
+    log(at, event, fields = {}) {
+      if (CONSOLA_LEVELS[at] <= CONSOLA_LEVELS[levels[tagOf(event)] ?? level]) consola[at](event, fields);
+    },
     print: (text) => {
       if (format === 'pretty' && CONSOLA_LEVELS[level] >= CONSOLA_LEVELS.info) for (const row of redact(text).split('\n')) write(row);
     },
   };
 }
+
+const tagOf = (event: string): string => event.split('.', 1)[0] as string;
 
 type Fields = Readonly<Record<string, unknown>>;
 
