@@ -4,6 +4,7 @@ import { logSettings } from '../config/layers.ts';
 import { OnemcpError } from '../errors.ts';
 import { createGateway, createInspection, createRedactor, type Gateway } from '../gateway.ts';
 import { controlPaths } from '../io/controlSocket.ts';
+import { createDiscovery } from '../io/sources/index.ts';
 import type { ServiceManager } from '../io/systemd.ts';
 import { createLogger, type LogFormat, type Logger, type LogLevel } from '../observe/log.ts';
 import { worldTable } from '../observe/table.ts';
@@ -26,7 +27,11 @@ export interface RunFlags extends ConfigFlags {
 /** `onemcp run [FILE]`: serves until a signal, or until the client on stdio has gone. */
 export async function run(file: string, flags: RunFlags, ports: ProcessPorts): Promise<number> {
   const { stderr } = ports;
-  const source = configSource(file, flags, ports);
+  /** Said before there is a log. */
+  const early: string[] = [];
+  let skipped = (message: string): void => void early.push(message);
+  const discovery = createDiscovery({ onSkip: (sentence) => skipped(sentence) });
+  const source = configSource(file, flags, { ...ports, discovery });
   const loaded = await source.load();
   const { logFormat, logLevel } = logSettings(source.env(), flags);
   // Collectors read JSON from the first line on.
@@ -36,6 +41,7 @@ export async function run(file: string, flags: RunFlags, ports: ProcessPorts): P
   if (!config) return EXIT.usage;
   const redactor = createRedactor(config.secrets);
   const { redact } = redactor;
+  ports.hide?.(redact);
   const logger = createLogger({
     format: logFormat as LogFormat,
     level: logLevel as LogLevel,
@@ -43,6 +49,8 @@ export async function run(file: string, flags: RunFlags, ports: ProcessPorts): P
     colors: useColors(ports),
     redact,
   });
+  skipped = (message) => logger.log('warn', 'discovery.skipped', { message });
+  early.forEach(skipped);
   if (asJson) {
     for (const message of flags.notes ?? []) logger.log('info', 'config.note', { message });
     for (const warning of loaded.warnings) logger.log('warn', 'config.warning', { message: formatIssue(warning) });
@@ -58,7 +66,7 @@ export async function run(file: string, flags: RunFlags, ports: ProcessPorts): P
     return await serve({ gateway, config, flags, ports, logger, inspectionPath: inspection?.path });
   } catch (error) {
     if (!(error instanceof OnemcpError)) throw error;
-    stderr.write(`${error.message}\n`);
+    stderr.write(`${redact(error.message)}\n`);
     await gateway.close();
     return EXIT.failed;
   }
@@ -86,10 +94,12 @@ async function serve({ gateway, config, flags, ports, logger, inspectionPath }: 
   if (isSole(flags)) gateway.start();
   else {
     const { url } = await gateway.listen();
-    log('info', 'gateway.listening', { message: `onemcp ${VERSION} serves ${url}/mcp`, servers: config.backends.length });
-    if (inspectionPath) log('info', 'gateway.inspect', { message: `inspect the machines at ${url}${inspectionPath}` });
+    const { publicUrl = url } = config;
+    const behind = publicUrl === url ? '' : `, listening on ${url}`;
+    log('info', 'gateway.listening', { message: `onemcp ${VERSION} serves ${publicUrl}/mcp${behind}`, servers: config.backends.length });
+    if (inspectionPath) log('info', 'gateway.inspect', { message: `inspect the machines at ${publicUrl}${inspectionPath}` });
   }
-  if (flags.control !== false) await openControl(gateway, config, ports, logger);
+  if (flags.control !== false && config.features.control) await openControl(gateway, config, ports, logger);
   ready();
   if (config.insecureNoAuth) log('warn', 'gateway.insecure', { message: `no authentication, although listening on ${config.host}` });
   printTable(gateway, config, logger);

@@ -36,6 +36,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   host: '--host',
   port: '--port',
   insecureNoAuth: '--insecure-no-auth',
+  profiles: '--profile',
   logLevel: '--log-level',
   logFormat: '--log-format',
 };
@@ -49,7 +50,13 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
   'reload.quiet': ['ONE_MCP_CONFIG_RELOAD_DEBOUNCE'],
 };
 
-const DEFAULTS: Readonly<Record<string, unknown>> = { trustedHosts: [], allowedOrigins: [], passthroughExtensions: {} };
+const DEFAULTS: Readonly<Record<string, unknown>> = {
+  trustedHosts: [],
+  trustedProxies: [],
+  allowedOrigins: [],
+  profiles: [],
+  passthroughExtensions: {},
+};
 
 /** How the process talks; the file says nothing of it. */
 const RUN = {

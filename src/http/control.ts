@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Hono } from 'hono';
-import type { Reloaded } from '../config/config.ts';
+import type { PlanVariables, Reloaded } from '../config/config.ts';
 import { asOnemcpError, OnemcpError } from '../errors.ts';
 import type { Operation } from '../world.ts';
 import { readRequest } from './body.ts';
@@ -42,9 +42,10 @@ export function controlRoutes(ops: ControlOps, mcp?: McpOptions): Hono {
     .post('/alerts/:name/unmute', (c) => c.json((ops.muteAlerts ?? noWebhooks)(c.req.param('name'), undefined)))
     .post('/reload', async () => reloadAnswer(await (ops.reload ?? missing)()))
     .post('/plan', async (c) => {
-      const { file } = await bodyOf(c.req.raw);
+      const { file, env, profiles } = await bodyOf(c.req.raw);
       if (file !== undefined && typeof file !== 'string') throw new OnemcpError('invalid_request', '"file" has to be a path');
-      return reloadAnswer(await (ops.plan ?? missing)(file));
+      const variables = { ...optionalText('env', env, 'ONEMCP_ENV'), ...optionalText('profiles', profiles, 'ONEMCP_PROFILES') };
+      return reloadAnswer(await (ops.plan ?? missing)(file, variables));
     });
   app.notFound((c) => c.json({ code: 'invalid_request', message: `nothing is at ${c.req.method} ${c.req.path}` }, 404));
   app.onError((thrown) => {
@@ -89,6 +90,13 @@ async function bodyOf(request: Request): Promise<Readonly<Record<string, unknown
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new OnemcpError('invalid_request', 'the body has to be an object');
   return value as Record<string, unknown>;
+}
+
+/** A text of the body as a variable; nothing when it is not there. */
+function optionalText(key: string, value: unknown, variable: keyof PlanVariables): PlanVariables {
+  if (value === undefined) return {};
+  if (typeof value !== 'string') throw new OnemcpError('invalid_request', `"${key}" has to be a text`);
+  return { [variable]: value };
 }
 
 function durationOf(key: string, ms: unknown): number | undefined {

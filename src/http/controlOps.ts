@@ -1,4 +1,4 @@
-import type { Reloaded } from '../config/config.ts';
+import type { PlanVariables, Reloaded } from '../config/config.ts';
 import type { ServerStatus, StatusDocument } from '../observe/status.ts';
 import type { WhyDocument } from '../observe/why.ts';
 import type { Operation } from '../world.ts';
@@ -29,6 +29,6 @@ export interface ControlOps {
    * without webhooks. @throws OnemcpError `unknown_server`
    */
   readonly muteAlerts?: ((name: string, ms: number | undefined) => { readonly message: string }) | undefined;
-  /** What a reload would do; of another file than the one that is served, if one is named. */
-  readonly plan?: ((file: string | undefined) => Promise<Reloaded>) | undefined;
+  /** What a reload would do; of another file than the one that is served, or under other variables, if they are given. */
+  readonly plan?: ((file: string | undefined, variables?: PlanVariables) => Promise<Reloaded>) | undefined;
 }

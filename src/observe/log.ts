@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import { type ConsolaInstance, createConsola, type LogObject } from 'consola';
+import { mapTexts } from '../json.ts';
 import { escapeControls } from './escape.ts';
 
 export { escapeControls };
@@ -48,9 +49,7 @@ export function createLogger({ format, level, stream, colors, redact }: LogOptio
     }
     stream.write(`${line}\n`);
   };
-  // In this order: an escaped secret would no longer be recognised.
-  const clean = (text: string) => escapeControls(redact(text));
-  const line = format === 'json' ? jsonLine(clean) : prettyLine(colors, clean);
+  const line = format === 'json' ? jsonLine(redact) : prettyLine(colors, redact);
   const consola: ConsolaInstance = createConsola({
     level: CONSOLA_LEVELS[level],
     throttle: 0,
@@ -72,10 +71,12 @@ const partsOf = ({ args }: LogObject): [event: string, fields: Fields] => {
   return [event, fields ?? {}];
 };
 
-function jsonLine(clean: (text: string) => string): (entry: LogObject) => string {
+/** Each text for itself: to replace a part of the whole line might break its JSON. */
+function jsonLine(redact: (text: string) => string): (entry: LogObject) => string {
   return (entry) => {
     const [event, fields] = partsOf(entry);
-    return clean(JSON.stringify({ ts: entry.date.toISOString(), level: entry.type, event, ...fields }));
+    const clean = mapTexts({ event, ...fields }, redact) as Fields;
+    return escapeControls(JSON.stringify({ ts: entry.date.toISOString(), level: entry.type, ...clean }));
   };
 }
 
@@ -86,7 +87,9 @@ const ICONS: Readonly<Record<string, readonly [icon: string, color: number]>> = 
   debug: ['·', 90],
 };
 
-function prettyLine(colors: boolean, clean: (text: string) => string): (entry: LogObject) => string {
+function prettyLine(colors: boolean, redact: (text: string) => string): (entry: LogObject) => string {
+  // In this order: an escaped secret would no longer be recognised.
+  const clean = (text: string) => escapeControls(redact(text));
   const paint = (code: number, text: string) => (colors ? `\u001b[${code}m${text}\u001b[0m` : text);
   return (entry) => {
     // The text names the backend already, so its field is left to machines.
@@ -95,7 +98,10 @@ function prettyLine(colors: boolean, clean: (text: string) => string): (entry: L
     const time = entry.date.toTimeString().slice(0, 8);
     const rest = Object.entries(fields)
       .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => `${key}=${typeof value === 'string' && /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value)}`);
+      .map(
+        ([key, value]) =>
+          `${key}=${typeof value === 'string' && /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(mapTexts(value, redact))}`,
+      );
     const about = backend === undefined ? event : `${backend}: ${line ?? event}`;
     const text = message === undefined ? about : String(message);
     return `${paint(90, time)} ${paint(color, icon)} ${clean(text)}${rest.length > 0 ? ` ${paint(90, clean(rest.join(' ')))}` : ''}`;

@@ -8,6 +8,7 @@ import {
   baseManifests,
   built,
   builtDocuments,
+  builtWithRights,
   filesIn,
   hasKubectl,
   kustomizationOf,
@@ -62,11 +63,18 @@ function expectConsistent(all: Manifests): void {
   expect(pod.securityContext).toMatchObject({ runAsUser: UID, runAsGroup: UID, fsGroup: UID });
 }
 
+/** Whether a pod has a token for the API server. */
+const hasToken = ({ Deployment, ServiceAccount }: Manifests) => [
+  Deployment.spec.template.spec.automountServiceAccountToken,
+  ServiceAccount.automountServiceAccountToken,
+];
+
 describe('the base', () => {
   const all = baseManifests();
 
   it(verifies('kubernetes', 'has every manifest in the shape of its kind, and all names, ports and selectors agree'), () => {
     expectConsistent(all);
+    expect(hasToken(all)).toEqual([false, false]);
     expect([...kustomizationOf('base').resources].sort()).toEqual([...filesIn('base')].sort());
   });
 
@@ -140,6 +148,7 @@ describe.each(['development', 'production'])('the overlay %s', (overlay) => {
   it.skipIf(!hasKubectl)('is consistent as Kustomize builds it', () => {
     const all = built(folder);
     expectConsistent(all);
+    expect(hasToken(all)).toEqual([false, false]);
     for (const [kind, { metadata }] of Object.entries(all))
       expect(kind === 'Namespace' ? metadata.name : metadata.namespace).toBe('onemcp');
     const [container] = all.Deployment.spec.template.spec.containers;
@@ -152,6 +161,36 @@ describe.each(['development', 'production'])('the overlay %s', (overlay) => {
       expect(minReplicas).toBe(1);
     }
     expect(container.livenessProbe.httpGet.path).toBe('/health/live');
+  });
+});
+
+describe('the overlay discovery', () => {
+  it.skipIf(!hasKubectl)('lets the gateway read Services of its namespace, and nothing else, beyond what production has', () => {
+    const { Role: role, RoleBinding: binding, ...all } = builtWithRights('overlays/discovery');
+    const production = built('overlays/production');
+    expectConsistent(all);
+    expect(role.rules).toEqual([{ apiGroups: [''], resources: ['services'], verbs: ['get', 'list', 'watch'] }]);
+    const { name, namespace } = all.ServiceAccount.metadata;
+    expect(binding.subjects).toEqual([{ kind: 'ServiceAccount', name, namespace }]);
+    expect(binding.roleRef.name).toBe(role.metadata.name);
+    expect([role.metadata.namespace, binding.metadata.namespace]).toEqual([namespace, namespace]);
+    // The pod has a token, and may reach the API server, whose own port is what a policy sees.
+    expect(hasToken(all)).toEqual([true, true]);
+    const { egress } = all.NetworkPolicy.spec;
+    expect(egress.slice(0, -1)).toEqual(production.NetworkPolicy.spec.egress);
+    expect(egress.at(-1)?.ports).toEqual([{ port: 6443, protocol: 'TCP' }]);
+    // The rest is that of production.
+    const rest = ({ ServiceAccount, NetworkPolicy, Deployment, ...others }: Manifests) => ({
+      ...others,
+      containers: Deployment.spec.template.spec.containers,
+    });
+    expect(rest(all)).toEqual(rest(production));
+  });
+
+  it.skipIf(!hasKubectl)('is what the published schemas accept, its Role and RoleBinding too', () => {
+    const documents = builtDocuments('overlays/discovery');
+    expect(documents.map((document) => (document as { kind: string }).kind)).toEqual(expect.arrayContaining(['Role', 'RoleBinding']));
+    for (const document of documents) expect(flawsOf(document)).toEqual([]);
   });
 });
 
