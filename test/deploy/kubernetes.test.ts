@@ -1,8 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import { verifies } from '../support/verifies.ts';
+import { flawsOf } from './kinds.ts';
 import { UID } from './layout.ts';
-import { baseManifests, built, builtWithRights, filesIn, hasKubectl, kustomizationOf, type Manifests, patchOf } from './manifests.ts';
+import {
+  baseDocuments,
+  baseManifests,
+  built,
+  builtDocuments,
+  builtWithRights,
+  filesIn,
+  hasKubectl,
+  kustomizationOf,
+  type Manifests,
+  patchOf,
+} from './manifests.ts';
 
 /** What has to hold of the base, and of what the overlays make of it. */
 function expectConsistent(all: Manifests): void {
@@ -66,6 +78,11 @@ describe('the base', () => {
     expect([...kustomizationOf('base').resources].sort()).toEqual([...filesIn('base')].sort());
   });
 
+  it(verifies('kubernetes', 'is what the published schemas of Kubernetes accept, without a field they do not know'), () => {
+    expect(baseDocuments().length).toBeGreaterThan(8);
+    for (const document of baseDocuments()) expect(flawsOf(document)).toEqual([]);
+  });
+
   it("has the guide's probes, to the letter", () => {
     const [{ livenessProbe, readinessProbe }] = all.Deployment.spec.template.spec.containers;
     expect({ livenessProbe, readinessProbe }).toEqual({
@@ -117,6 +134,17 @@ describe.each(['development', 'production'])('the overlay %s', (overlay) => {
     expect(images[0]?.newTag).not.toBe('latest');
   });
 
+  it('names in its patches only what the schemas know', () => {
+    for (const { path } of kustomizationOf(folder).patches ?? []) {
+      // What a patch leaves out, the base has.
+      expect(flawsOf(patchOf(folder, path)).filter((flaw) => !flaw.includes('must have required property'))).toEqual([]);
+    }
+  });
+
+  it.skipIf(!hasKubectl)('is what the published schemas accept, as Kustomize builds it', () => {
+    for (const document of builtDocuments(folder)) expect(flawsOf(document)).toEqual([]);
+  });
+
   it.skipIf(!hasKubectl)('is consistent as Kustomize builds it', () => {
     const all = built(folder);
     expectConsistent(all);
@@ -157,6 +185,33 @@ describe('the overlay discovery', () => {
       containers: Deployment.spec.template.spec.containers,
     });
     expect(rest(all)).toEqual(rest(production));
+  });
+
+  it.skipIf(!hasKubectl)('is what the published schemas accept, its Role and RoleBinding too', () => {
+    const documents = builtDocuments('overlays/discovery');
+    expect(documents.map((document) => (document as { kind: string }).kind)).toEqual(expect.arrayContaining(['Role', 'RoleBinding']));
+    for (const document of documents) expect(flawsOf(document)).toEqual([]);
+  });
+});
+
+describe('the check against the schemas', () => {
+  it.each([
+    ['a misspelt field', { ports: [{ port: 3050, targetport: 'http' }] }, '/spec/ports/0/targetport is no field of v1 Service'],
+    ['a wrong type', { ports: [{ port: '3050' }] }, 'data/spec/ports/0/port must be integer'],
+    ['a missing field', { ports: [{ name: 'http' }] }, 'data/spec/ports/0 must have required property port'],
+    ['a field in the wrong place', { port: 3050 }, '/spec/port is no field of v1 Service'],
+  ])('refuses %s', (_, spec, flaw) => {
+    expect(flawsOf({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'onemcp' }, spec })).toEqual([flaw]);
+  });
+
+  it('refuses a kind that is not there, or not in this group', () => {
+    expect(() => flawsOf({ apiVersion: 'v1', kind: 'Deployment' })).toThrow('Kubernetes has no v1 Deployment');
+    expect(() => flawsOf({ apiVersion: 'apps/v1', kind: 'Deploymnet' })).toThrow('Kubernetes has no apps/v1 Deploymnet');
+  });
+
+  it('lets maps have any key: labels, data, limits', () => {
+    const metadata = { name: 'onemcp', labels: { 'example.com/any': 'thing' } };
+    expect(flawsOf({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { 'mcp.json': '{}' } })).toEqual([]);
   });
 });
 

@@ -173,19 +173,23 @@ function manifestsOf(documents: readonly unknown[], shapes: Readonly<Record<stri
   return found as Manifests;
 }
 
-/** The base as it is written. */
-export const baseManifests = (): Manifests =>
-  manifestsOf(kustomizationOf('base').resources.flatMap((name) => yamlOf(read(join(FOLDER, 'base', name)))));
+/** The documents of the base as they are written, of whatever kind. */
+export const baseDocuments = (): readonly unknown[] =>
+  kustomizationOf('base').resources.flatMap((name) => yamlOf(read(join(FOLDER, 'base', name))));
 
+/** The base as it is written. */
+export const baseManifests = (): Manifests => manifestsOf(baseDocuments());
+
+/** Not installed by a test: Debian's has a Kustomize (2.0) that knows neither `labels` nor `patches` with a path. */
 export const hasKubectl = spawnSync('kubectl', ['version', '--client'], { stdio: 'ignore' }).status === 0;
 
 /** What would be applied, by kubectl's own Kustomize; no cluster is asked. */
-export const built = (folder: string): Manifests => manifestsOf(documentsOf(folder));
+export const built = (folder: string): Manifests => manifestsOf(builtDocuments(folder));
 
 /** The same of one that lets the gateway look for Services. */
-export const builtWithRights = (folder: string) => manifestsOf(documentsOf(folder), { ...SHAPES, ...RIGHTS }) as Manifests & Rights;
+export const builtWithRights = (folder: string) => manifestsOf(builtDocuments(folder), { ...SHAPES, ...RIGHTS }) as Manifests & Rights;
 
-function documentsOf(folder: string): readonly unknown[] {
+export function builtDocuments(folder: string): readonly unknown[] {
   const { status, stdout, stderr } = spawnSync('kubectl', ['kustomize', join(FOLDER, folder)], { cwd: ROOT, encoding: 'utf8' });
   if (status !== 0) throw new Error(stderr);
   return yamlOf(stdout);
