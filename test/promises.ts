@@ -238,6 +238,9 @@ export const PROMISES = {
   metrics:
     'What /metrics says is what happened: calls by outcome, errors by code, times, queues, sessions, states, restarts and reloads, under bounded labels',
   'metrics-named': 'The dashboard and the alert rules name only metrics and labels that there are, and promtool accepts the rules',
+  'log-file': 'A log file is whole across a rotation and SIGHUP, tags have their own levels, and no secret is in it',
+  'log-events': 'One table has every event of the log with its levels',
+  logs: 'onemcp logs shows what servers wrote to stderr, without secrets, and follows it',
   traces: 'Traces go from client to backend in one line, with the starts of servers and reloads, and without arguments, results or secrets',
   'traces-off': 'Without traces what _meta says of one is handed on as it is, and nothing of OpenTelemetry is loaded',
   status: 'status shows every server with what it waits for, is asleep, held or failing for, also with a broken file (issue §2)',

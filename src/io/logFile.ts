@@ -64,13 +64,21 @@ export function createLogFile({ path, maxBytes, files, onProblem }: LogFileOptio
 
   const append = async (lines: readonly string[]) => {
     const missed = dropped;
-    const note = missed > 0 ? [droppedLine(missed)] : [];
-    const text = [...note, ...lines].map((line) => `${line}\n`).join('');
-    const file = await opened();
-    await file.appendFile(text);
+    let text = '';
+    await opened();
+    for (const line of missed > 0 ? [droppedLine(missed), ...lines] : lines) {
+      const bytes = Buffer.byteLength(line) + 1;
+      if (maxBytes > 0 && size > 0 && size + bytes > maxBytes) {
+        await (await opened()).appendFile(text);
+        text = '';
+        await rotate();
+        await opened();
+      }
+      text += `${line}\n`;
+      size += bytes;
+    }
+    await (await opened()).appendFile(text);
     dropped -= missed;
-    size += Buffer.byteLength(text);
-    if (maxBytes > 0 && size >= maxBytes) await rotate();
   };
 
   const drain = async () => {

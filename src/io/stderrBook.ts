@@ -50,8 +50,8 @@ export function createStderrBook({ lines: most, bytes, now }: StderrBookOptions)
 
   return {
     add(backend, line) {
-      let ring = rings.get(backend);
-      if (!ring) rings.set(backend, (ring = { lines: [], size: 0 }));
+      const ring = rings.get(backend) ?? { lines: [], size: 0 };
+      rings.set(backend, ring);
       ring.lines.push({ seq: ++seq, at: now(), backend, line });
       ring.size += line.length;
       trim(ring, 2);

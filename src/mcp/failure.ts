@@ -27,13 +27,15 @@ const HOP_LOCAL = new Set([-32700, -32600, -32601]);
  * A failed `tools/call` as a result, so that the model can read it; an application error of the backend is relayed as
  * the error it is. MCP server/tools §Error Handling.
  */
-export function failedCall(failure: Failure, { client }: Call, context: Context): Json {
+export function failedCall(failure: Failure, call: Call, context: Context): Json {
   const { error } = failure;
+  const { client } = call;
   const backend = failure.backend ?? missingOwner(error);
   if (backend === undefined) throw error;
   if (error instanceof WireError) {
     if (error.error.code === URL_ELICITATION_REQUIRED) return urlElicitation(backend, error, client, context);
     if (!HOP_LOCAL.has(error.error.code)) throw error;
+    logFailure(call, error, context, backend);
     return errorResult(`Server "${backend}" refused the call: ${error.message}`, {
       server: backend,
       reason: 'upstream-error',
@@ -42,9 +44,21 @@ export function failedCall(failure: Failure, { client }: Call, context: Context)
     });
   }
   if (!(error instanceof OnemcpError) || error.code === 'cancelled') throw error;
+  logFailure(call, error, context, backend);
   if (isRefusal(error)) return errorResult(error.message, errorMeta(backend, error));
   const view = context.world().backends.get(backend);
   return errorResult(`Server "${backend}" failed: ${error.message}. ${aftermath(failure, error, view)}`, errorMeta(backend, error));
+}
+
+/** Characters of what a client names that a log shows. */
+const MOST_SHOWN = 64;
+
+/** Says which request of which client was answered with an error; without its message, which may quote what was asked for. */
+export function logFailure({ client, id, method }: Call, error: OnemcpError | WireError, { log }: Context, server?: string): void {
+  const code = error instanceof WireError ? error.error.code : error.code;
+  const backend = server ?? (error instanceof OnemcpError ? error.data?.server : undefined);
+  const [request, shown] = [String(id), method].map((text) => text.slice(0, MOST_SHOWN));
+  log('debug', 'request.failed', { session: client.id, request, method: shown, code, backend });
 }
 
 /** Our own refusals say themselves that nothing was sent. */

@@ -65,9 +65,11 @@ export const EVENTS = {
   'log.dropped': { levels: ['warn'], meaning: 'so many lines were dropped because nobody read them, or the disk was slow or full' },
   'log.file': { levels: ['warn'], meaning: 'the file of the log cannot be written' },
   'reaper.died': { levels: ['warn'], meaning: 'the process that ends servers should the gateway be killed has itself ended' },
-  'request.failed': { levels: ['debug'], meaning: 'a request of a client was answered with an error of onemcp' },
+  'request.failed': { levels: ['debug'], meaning: 'a request of a client was answered with an error' },
   'store.corrupt': { levels: ['warn'], meaning: 'a file in the state folder is damaged, and is not used' },
   'store.unreadable': { levels: ['warn'], meaning: 'a file in the state folder cannot be read' },
   'systemd.notify': { levels: ['warn'], meaning: 'systemd could not be told how the gateway is' },
   'tool.changed': { levels: ['warn'], meaning: 'a tool that was there before means something else now' },
+  'traces.failed': { levels: ['warn'], meaning: 'traces could not be sent; they are dropped until they can' },
+  'traces.sent': { levels: ['info'], meaning: 'traces can be sent again' },
 } as const satisfies Readonly<Record<string, Event>>;

@@ -5,7 +5,7 @@ import { LOG_LEVELS, type LogLevel } from './log.ts';
 export type TagLevels = Readonly<Record<string, LogLevel>>;
 
 /** Every tag there is. */
-export const LOG_TAGS: readonly string[] = [...new Set(Object.keys(EVENTS).map((event) => event.split('.')[0] as string))].sort();
+const LOG_TAGS: readonly string[] = [...new Set(Object.keys(EVENTS).map((event) => event.split('.')[0] as string))].sort();
 
 /** The levels a text asks for, or what is wrong with it. */
 export function parseLogLevels(text: string): { readonly levels: TagLevels } | { readonly problem: string } {

@@ -182,7 +182,12 @@ describe('layers', () => {
   });
 
   it('say how the process talks', () => {
-    expect(logSettings({}, {})).toEqual({ logLevel: 'info', logFormat: 'pretty' });
+    expect(logSettings({ ONEMCP_LOG_LEVELS: 'http=error' }, { logFile: 'a.log' })).toEqual({
+      logLevel: 'info',
+      logFormat: 'pretty',
+      logLevels: 'http=error',
+      logFile: 'a.log',
+    });
     expect(logSettings({ ONE_MCP_LOG_LEVEL: 'debug' }, { logLevel: 'error', logFormat: 'json' })).toEqual({
       logLevel: 'debug',
       logFormat: 'json',

@@ -31,6 +31,25 @@ function make(patch: Partial<LogOptions> = {}) {
 }
 const linesOf = ({ text }: Pipe) => text.split('\n').slice(0, -1);
 
+it('levels of tags go before the level of everything', () => {
+  const { log, stream } = make({ level: 'warn', levels: { backend: 'debug', http: 'error' } });
+  log('debug', 'backend.note');
+  log('info', 'config.note');
+  log('warn', 'http.unread_closed');
+  log('warn', 'config.warning');
+  expect(linesOf(stream).map((line) => JSON.parse(line).event)).toEqual(['backend.note', 'config.warning']);
+});
+
+it('a file gets JSON whatever people see, without secrets', () => {
+  const lines: string[] = [];
+  const { log, stream } = make({ format: 'pretty', redact: (text) => text.replaceAll('hush', '***'), file: (line) => lines.push(line) });
+  log('info', 'backend.stderr', { backend: 'a', line: 'say hush' });
+  expect(lines.map((line) => JSON.parse(line))).toEqual([
+    { ts: expect.any(String), level: 'info', event: 'backend.stderr', backend: 'a', line: 'say ***' },
+  ]);
+  expect(stream.text).toContain('a: say ***');
+});
+
 describe('a line of the log', () => {
   it('is one JSON object with time, level, event and fields', () => {
     const { log, stream } = make();
