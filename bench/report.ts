@@ -50,7 +50,15 @@ function loads(title: string, runs: readonly LoadRun[]): string {
 }
 
 /** Targets with each gateway below the forwarder it is compared with, whatever order the rounds had. */
-const ORDER = ['direct', 'forwarder→stdio', 'onemcp→stdio', 'onemcp→stdio, metrics off', 'forwarder→http', 'onemcp→http'];
+const ORDER = [
+  'direct',
+  'forwarder→stdio',
+  'onemcp→stdio',
+  'onemcp→stdio, metrics off',
+  'onemcp→stdio, traces on',
+  'forwarder→http',
+  'onemcp→http',
+];
 const inOrder = (runs: readonly LoadRun[]) => runs.map((run) => run.target).sort((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
 
 /** Median and extremes of the ratios to the forwarder of the same round: noise that hits both cancels out. */
