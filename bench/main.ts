@@ -9,12 +9,13 @@ import { leaks } from './measures/leaks.ts';
 import { list } from './measures/list.ts';
 import type { Context, Measure } from './measures/measure.ts';
 import { memory } from './measures/memory.ts';
+import { observe } from './measures/observe.ts';
 import { start } from './measures/start.ts';
 import { report } from './report.ts';
 import type { Results } from './results.ts';
 import { gatewayIsBuilt } from './targets.ts';
 
-const MEASURES: Readonly<Record<string, Measure>> = { calls, list, start, memory, leaks };
+const MEASURES: Readonly<Record<string, Measure>> = { calls, observe, list, start, memory, leaks };
 
 const { values } = parseArgs({
   options: {
@@ -46,6 +47,7 @@ const results: Results = {
   commit: commit(),
   options: { rounds, quick: values.quick, only, baselines: values.baselines },
   calls: [],
+  observe: [],
   list: [],
   start: [],
   memory: [],

@@ -1,12 +1,14 @@
 /** The results as tables for people. */
+import { UNOBSERVED } from './measures/observe.ts';
 import type { LoadRun, Passes, Results, StartRun } from './results.ts';
 import { median, spread } from './stats.ts';
 
 /** The whole report as text. */
 export function report(results: Results): string {
-  const { calls, list, start, memory, leaks, problems } = results;
+  const { calls, observe, list, start, memory, leaks, problems } = results;
   const parts = [`onemcp benchmark, ${results.date}\n${results.machine}, commit ${results.commit}, ${JSON.stringify(results.options)}`];
   if (calls.length > 0) parts.push(loads('tools/call echo, about 100 bytes', calls));
+  if (observe.length > 0) parts.push(observed(observe));
   if (list.length > 0) parts.push(loads('tools/list, 1,000 tools', list));
   if (start.length > 0) parts.push(starts(start));
   for (const row of memory) {
@@ -60,6 +62,31 @@ const ORDER = [
   'onemcp→http',
 ];
 const inOrder = (runs: readonly LoadRun[]) => runs.map((run) => run.target).sort((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
+
+/** What is switched on, and what that costs: CPU of a call against the gateway of the same round with nothing on. */
+function observed(runs: readonly LoadRun[]): string {
+  const rows = [['target', 'c', 'per s', 'CPU µs', 'CPU ÷ nothing on']];
+  for (const concurrency of new Set(runs.map((run) => run.concurrency))) {
+    const same = runs.filter((run) => run.concurrency === concurrency);
+    // Each round begins with another one; the table does not.
+    for (const target of new Set([UNOBSERVED, ...same.map((run) => run.target).sort((a, b) => a.length - b.length)])) {
+      const own = same.filter((run) => run.target === target);
+      if (own.length === 0) continue;
+      const ratios = own.flatMap((run) => {
+        const off = same.find((other) => other.target === UNOBSERVED && other.round === run.round);
+        return off ? [run.cpu / off.cpu] : [];
+      });
+      rows.push([
+        target,
+        String(concurrency),
+        median(own.map((run) => run.perSecond)).toFixed(0),
+        median(own.map((run) => run.cpu)).toFixed(1),
+        ratios.length > 0 && target !== UNOBSERVED ? range(ratios) : '',
+      ]);
+    }
+  }
+  return titled('tools/call echo, what being observed costs', rows);
+}
 
 /** Median and extremes of the ratios to the forwarder of the same round: noise that hits both cancels out. */
 function ratio(own: readonly LoadRun[], all: readonly LoadRun[], target: string, pick: (run: LoadRun) => number): string {

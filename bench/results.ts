@@ -60,6 +60,7 @@ export interface Results {
   readonly commit: string;
   readonly options: Readonly<Record<string, unknown>>;
   calls: LoadRun[];
+  observe: LoadRun[];
   list: LoadRun[];
   start: StartRun[];
   memory: Memory[];

@@ -36,6 +36,8 @@ export interface TargetOptions {
   readonly home?: string;
   /** Options of the gateway. */
   readonly options?: Readonly<Record<string, unknown>>;
+  /** What the gateway logs, as JSON to a pipe that is read; default: errors, which a benchmark has none of. */
+  readonly log?: 'error' | 'info' | 'debug';
 }
 
 /** True once the gateway was built. */
@@ -58,12 +60,12 @@ export async function startForwarder({ behind, probe, early }: TargetOptions): P
 }
 
 /** The built gateway in front of its backends, all connected unless `early`. */
-export async function startGateway({ behind, probe, early, home, options }: TargetOptions): Promise<Target> {
+export async function startGateway({ behind, probe, early, home, options, log = 'error' }: TargetOptions): Promise<Target> {
   if (!gatewayIsBuilt()) throw new Error('dist/main.js does not exist: npm run build');
   const port = await freePort();
   const config = join(home ?? configFolder(), home ? 'mcp.json' : `mcp-${port}.json`);
   writeFileSync(config, JSON.stringify(gatewayConfig(behind, { stateDir: home ? join(home, 'state') : false, ...options })));
-  const args = [GATEWAY, 'run', config, '--port', String(port), '--host', '127.0.0.1', '--log-level', 'error'];
+  const args = [GATEWAY, 'run', config, '--port', String(port), '--host', '127.0.0.1', '--log-level', log, '--log-format', 'json'];
   const child = startChild({ name: 'onemcp', args, probe: probe ?? false });
   const gateway = target('onemcp', child, `http://127.0.0.1:${port}/mcp`);
   try {

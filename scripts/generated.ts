@@ -5,6 +5,7 @@ import { alertMachine } from '../src/machines/alert.ts';
 import { backendMachine } from '../src/machines/backend.ts';
 import { configMachine } from '../src/machines/config.ts';
 import { rootMachine } from '../src/machines/root.ts';
+import { EVENTS } from '../src/observe/events.ts';
 import { FAMILIES } from '../src/observe/families.ts';
 import { mermaid } from './charts.ts';
 import { notices } from './notices.ts';
@@ -29,7 +30,10 @@ export const generated: readonly Generated[] = [
         alert: chart(mermaid(alertMachine)),
       }),
   },
-  { file: 'README.md', content: () => withSections('README.md', { limits: limitsTable(), metrics: metricsTable() }) },
+  {
+    file: 'README.md',
+    content: () => withSections('README.md', { limits: limitsTable(), metrics: metricsTable(), events: eventsTable() }),
+  },
   { file: 'THIRD-PARTY-NOTICES.md', content: notices },
 ];
 
@@ -61,6 +65,12 @@ function metricsTable(): string {
     return `| \`${name}\` | ${type} | ${shownLabels} | ${help} |`;
   });
   return ['| metric | type | labels | what it says |', '|---|---|---|---|', ...rows].join('\n');
+}
+
+/** Every event of the log, as rows. */
+function eventsTable(): string {
+  const rows = Object.entries(EVENTS).map(([name, { levels, meaning }]) => `| \`${name}\` | ${levels.join(', ')} | ${meaning} |`);
+  return ['| event | level | what has happened |', '|---|---|---|', ...rows].join('\n');
 }
 
 function shown(value: number, unit: string): string {

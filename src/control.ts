@@ -2,9 +2,11 @@ import type { BackendSpec } from './config/config.ts';
 import { nearest } from './config/suggest.ts';
 import { OnemcpError } from './errors.ts';
 import type { ControlOps, OperationResult } from './http/controlOps.ts';
+import type { StderrBook } from './io/stderrBook.ts';
+import { mapTexts } from './json.ts';
 import type { Limits } from './limits.ts';
 import { type Asked, type Outcome, outcomeOf, tooLong, underWay } from './observe/outcome.ts';
-import { type StatusFacts, serverStatus, statusOf } from './observe/status.ts';
+import { notUsed, type StatusFacts, serverStatus, statusOf } from './observe/status.ts';
 import { span } from './observe/text.ts';
 import { whyOf } from './observe/why.ts';
 import type { WorldSource } from './observe/world.ts';
@@ -17,6 +19,7 @@ export interface ControlOptions extends WorldSource, Pick<ControlOps, 'reload' |
   readonly spec: (name: string) => BackendSpec | undefined;
   readonly limits: Limits;
   readonly redact: (text: string) => string;
+  readonly stderr?: StderrBook | undefined;
   /** See `Alerts.mute`. */
   readonly muteAlerts?: ((name: string, ms: number | undefined) => boolean) | undefined;
 }
@@ -35,14 +38,16 @@ export function createControl({
   redact,
   reload,
   plan,
+  stderr,
   muteAlerts,
 }: ControlOptions): ControlOps {
-  const clean = <T>(value: T): T => mapped(value, redact) as T;
+  const clean = <T>(value: T): T => mapTexts(value, redact) as T;
 
   const unknown = (name: string): OnemcpError => {
     const { backends, config } = world();
     const shown = JSON.stringify(name.slice(0, 64));
-    if (config.disabled.includes(name)) return new OnemcpError('unknown_server', `server ${shown} is disabled in the configuration`);
+    const off = notUsed(config, name);
+    if (off !== undefined) return new OnemcpError('unknown_server', `server ${shown} ${off}`);
     const names = [...backends.keys()];
     const guess = nearest(name, names);
     const hint = guess === undefined ? `there are ${names.join(', ') || 'none'}` : `did you mean "${guess}"?`;
@@ -88,6 +93,13 @@ export function createControl({
       if (!document) throw unknown(name);
       return clean(document);
     },
+    logs:
+      stderr &&
+      (({ server, after, most }) => {
+        if (server !== undefined && !world().backends.has(server)) throw unknown(server);
+        const { last, lines } = stderr.read({ backend: server, after, most });
+        return clean({ last, lines: lines.map(({ at, backend, line }) => ({ ts: new Date(at).toISOString(), server: backend, line })) });
+      }),
     async operate(operation, { wait, signal }) {
       const before = world().backends.get(operation.name);
       if (!before) throw unknown(operation.name);
@@ -99,7 +111,7 @@ export function createControl({
       return clean({ ...outcome, server: view && serverStatus(view, world(), about) } satisfies OperationResult);
     },
     reload: reload && (async () => clean(await reload())),
-    plan: plan && (async (file) => clean(await plan(file))),
+    plan: plan && (async (file, variables) => clean(await plan(file, variables))),
     muteAlerts:
       muteAlerts &&
       ((name, ms) => {
@@ -113,13 +125,4 @@ export function createControl({
         };
       }),
   };
-}
-
-/** A document as JSON would show it, with all its texts changed. */
-function mapped(value: unknown, change: (text: string) => string): unknown {
-  if (typeof value === 'string') return change(value);
-  if (Array.isArray(value)) return value.map((item) => mapped(item, change));
-  if (typeof value !== 'object' || value === null) return value;
-  if ('toJSON' in value && typeof value.toJSON === 'function') return mapped(value.toJSON(), change);
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapped(item, change)]));
 }

@@ -5,12 +5,13 @@ import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSystem } from './actors/system.ts';
 import { createAlerting } from './alerts.ts';
-import type { BackendSpec, Config, ConfigSource, Planned, Reloaded } from './config/config.ts';
+import type { BackendSpec, Config, ConfigSource, Planned, PlanVariables, Reloaded } from './config/config.ts';
 import { createControl } from './control.ts';
 import { createApp } from './http/app.ts';
 import { controlListener } from './http/control.ts';
 import type { ControlOps } from './http/controlOps.ts';
 import { createHostGuard } from './http/guard/host.ts';
+import { createProxies } from './http/guard/proxies.ts';
 import type { inspectRoutes } from './http/inspect.ts';
 import { postFromNode } from './http/mcp.ts';
 import { type HttpServer, listen } from './http/server.ts';
@@ -19,15 +20,17 @@ import { createStreams, type Streams } from './http/streams.ts';
 import { type ControlServer, openControl } from './io/controlSocket.ts';
 import type { Log, Reaper } from './io/deps.ts';
 import { createReaper } from './io/reaper.ts';
+import { createStderrBook } from './io/stderrBook.ts';
 import { serveLines } from './io/stdioServer.ts';
 import { type Catalogs, type CatalogsOptions, createCatalogs, type Known } from './io/stores/catalogs.ts';
 import { createFileStore } from './io/stores/file.ts';
+import { mapTexts } from './json.ts';
 import { createConnection } from './mcp/connection.ts';
 import { createContext } from './mcp/context.ts';
 import { createMethods } from './mcp/methods/index.ts';
 import { createCursors } from './mcp/page.ts';
 import { metricsOf } from './metrics.ts';
-import { health } from './observe/health.ts';
+import { health, shownSource, sourceProblems } from './observe/health.ts';
 import { hiddenNotes, narrateHidden } from './observe/hidden.ts';
 import { createHistory } from './observe/history.ts';
 import type { Inspection } from './observe/inspect.ts';
@@ -80,8 +83,8 @@ export interface Gateway {
   serveStdio(streams: { readonly input: Readable; readonly output: Writable }): Promise<void>;
   /** Reads the configuration again and applies it; one with errors changes nothing. Missing without a `source`. */
   readonly reload?: () => Promise<Reloaded>;
-  /** What a reload would change, of another file if one is named. Missing without a `source`. */
-  readonly plan?: (other?: string) => Promise<Planned>;
+  /** What a reload would change, of another file or under other variables if they are given. Missing without a `source`. */
+  readonly plan?: (other?: string, variables?: PlanVariables) => Promise<Planned>;
   /** What operators can see and ask. */
   readonly control: ControlOps;
   /**
@@ -104,7 +107,7 @@ const SAVE_GRACE = 2_000;
 /** Puts the parts together; nothing else in the code base knows them all. */
 export function createGateway(options: GatewayOptions): Gateway {
   const { config, env = {}, log = () => {}, version = '0.0.0', inspection, transport = 'http', soleClient = false } = options;
-  const { limits } = config;
+  const { limits, features } = config;
   const serverInfo = { name: 'onemcp', version };
   let reaper: Reaper | undefined;
   const ports = { now: Date.now, monotonic: () => performance.now(), random: Math.random };
@@ -117,6 +120,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   const catalogs = openCatalogs(config, { log, redact, now: ports.now });
 
+  const stderr = createStderrBook({ lines: limits['stderr.lines'], bytes: limits['stderr.keptBytes'], now: ports.now });
   const system = createSystem({
     config,
     io: {
@@ -124,6 +128,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       log,
       env,
       redact,
+      keepStderr: stderr.add,
       // Just before the first program starts: it costs a spawn, and the listener is to be open before.
       get reaper() {
         reaper ??= createReaper({ cookie: randomUUID(), log });
@@ -156,7 +161,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     instructions: config.instructions,
     extensions: config.passthroughExtensions,
     samplingContext: (backend) => specs.get(backend)?.samplingContext ?? false,
-    counts: config.metrics,
+    counts: features.metrics,
     need: system.need,
     release: system.release,
     wake: system.wake,
@@ -169,11 +174,14 @@ export function createGateway(options: GatewayOptions): Gateway {
   const streams = createStreams({ keepAlive: limits['sse.keepAlive'], queueBytes: limits['sse.queueBytes'] });
   const sessions = createSessions({ limits, now, streams });
   const mcp = { context, methods, sessions, streams, onBug };
-  const guard = createHostGuard({ trustedHosts: [config.host, ...config.trustedHosts], allowedOrigins: config.allowedOrigins });
+  const proxies = createProxies(config.trustedProxies);
+  const guard = createHostGuard({ ...trusted(config), proxies });
+  const address = () => config.publicUrl ?? server?.url;
   const world$ = worldStream(system);
   tracing?.follow(world$);
-  const tally = config.metrics ? createTally(world$) : undefined;
-  const problems = () => remembering?.problems() ?? [];
+  const tally = features.metrics ? createTally(world$) : undefined;
+  const sources = () => (source?.sources?.() ?? []).map((state) => shownSource(state, redact));
+  const problems = () => [...(remembering?.problems() ?? []), ...sourceProblems(sources())];
   const sessionCount = () => sessions.size + [...channels].filter(({ session }) => session).length;
   const app = createApp({
     guard,
@@ -189,18 +197,23 @@ export function createGateway(options: GatewayOptions): Gateway {
         sessions: sessionCount,
         eventStreams: () => streams.size,
       }),
-    legacySse: config.legacySse,
+    legacySse: features.legacySse,
+    openapi: features.openapi,
+    publicUrl: config.publicUrl,
     health: {
       world: system.world,
       details: config.healthDetails,
       explain: (name) => control.why(name),
+      proxies,
       health: () => {
         const { heapUsed, heapTotal, rss } = process.memoryUsage();
         const world = system.world();
         const hidden = hiddenNotes(context.view(world), redact);
         const memory = { heapUsed, heapTotal, rss };
-        const facts = { hidden, waitingFor: context.lanes.statusOf, problems: problems() };
-        return health(world, { version, uptime: process.uptime(), ...memory, now: ports.now(), transport, ...facts });
+        const facts = { hidden, waitingFor: context.lanes.statusOf, problems: problems(), sources: sources() };
+        const document = health(world, { version, uptime: process.uptime(), ...memory, now: ports.now(), transport, ...facts });
+        // It quotes what servers and files say.
+        return mapTexts(document, redact) as typeof document;
       },
     },
     inspect: inspection?.routes(streams) as ReturnType<typeof inspectRoutes> | undefined,
@@ -208,7 +221,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   /** The hot path: a POST to /mcp behind the same guard as every other route, without a `Request` and `Response` of its own. */
   const express = (incoming: IncomingMessage, outgoing: ServerResponse): boolean => {
     if (incoming.method !== 'POST' || incoming.url !== '/mcp') return false;
-    if (guard(incoming.headers.host, incoming.headers.origin)) return false;
+    if (guard(incoming.headers, incoming.socket)) return false;
     postFromNode(incoming, outgoing, mcp);
     return true;
   };
@@ -231,12 +244,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     world: system.world,
     onChange: system.onChange,
     operate: system.operate,
-    facts: () => ({ version, pid: process.pid, url: server?.url, startedAt, now: ports.now(), story: history.of }),
+    facts: () => ({ version, pid: process.pid, url: address(), startedAt, now: ports.now(), story: history.of, sources: sources() }),
     spec: (name) => specs.get(name),
     limits,
     redact,
     reload: reloader?.reload,
     plan: reloader?.plan,
+    stderr,
     muteAlerts: config.webhooks && ((name, ms) => alerting?.mute(name, ms) ?? false),
   });
   narration.add(narrateHidden(world$, { view: context.view, redact }, log));
@@ -264,7 +278,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   let server: HttpServer | undefined;
   let controlServer: ControlServer | undefined;
   let closing: Promise<void> | undefined;
-  const alerting = createAlerting(config, { world$, log, redact, version, url: () => server?.url, problems });
+  const alerting = createAlerting(config, { world$, log, redact, version, url: address, problems });
 
   let ran = false;
   const run = () => {
@@ -347,8 +361,11 @@ export function createGateway(options: GatewayOptions): Gateway {
 }
 
 /** What backends offered when they were last seen; undefined where nothing outlives a run. */
-function openCatalogs({ stateDir, file, limits }: Config, ports: Pick<CatalogsOptions, 'log' | 'redact' | 'now'>): Catalogs | undefined {
-  if (stateDir === undefined) return undefined;
+function openCatalogs(
+  { stateDir, file, limits, features }: Config,
+  ports: Pick<CatalogsOptions, 'log' | 'redact' | 'now'>,
+): Catalogs | undefined {
+  if (stateDir === undefined || !features.catalog) return undefined;
   const maxBytes = limits['catalog.maxBytes'];
   // The limit is for the lists; a document has a little more around them.
   const store = createFileStore({ folder: join(stateDir, 'catalog'), maxBytes: maxBytes + 64 * 1024, log: ports.log });
@@ -382,6 +399,15 @@ export async function createInspection(options: InspectionOptions): Promise<Gate
   const inspection = observe.createInspection({ ...options, token: randomBytes(32).toString('base64url') });
   const { observer, path } = inspection;
   return { observer, path, routes: (streams) => http.inspectRoutes({ inspection, streams: streams as Streams }) };
+}
+
+/** Names and origins that are ours; those of the public address, too. */
+function trusted({ host, trustedHosts, allowedOrigins, publicUrl }: Config) {
+  const own = publicUrl === undefined ? undefined : new URL(publicUrl);
+  return {
+    trustedHosts: [host, ...trustedHosts, ...(own ? [own.hostname.replace(/^\[(.*)\]$/, '$1')] : [])],
+    allowedOrigins: [...allowedOrigins, ...(own ? [own.origin] : [])],
+  };
 }
 
 const specsOf = ({ backends }: Config) => new Map(backends.map((spec) => [spec.name, spec]));

@@ -84,3 +84,19 @@ function endOfString(text: string, start: number): number {
 /** Whether a JSON value is an object, which `typeof` says of arrays and null as well. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * A document as JSON would show it, with all its texts changed, those that are keys too. A number is replaced when it as a whole is
+ * no longer what it was, as by `***`. Whoever changes the JSON text instead may break it: `\nabc` holds `nabc`.
+ */
+export function mapTexts(value: unknown, change: (text: string) => string): unknown {
+  if (typeof value === 'string') return change(value);
+  if (typeof value === 'number') return change(String(value)) === HIDDEN ? HIDDEN : value;
+  if (Array.isArray(value)) return value.map((item) => mapTexts(item, change));
+  if (typeof value !== 'object' || value === null) return value;
+  if ('toJSON' in value && typeof value.toJSON === 'function') return mapTexts(value.toJSON(), change);
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [change(key), mapTexts(item, change)]));
+}
+
+/** What stands in the place of a secret. */
+const HIDDEN = '***';

@@ -10,6 +10,7 @@ import type { ExplainFlags } from './cli/explain.ts';
 import type { ImportFlags } from './cli/import.ts';
 import type { InitFlags } from './cli/init.ts';
 import type { ListFlags } from './cli/list.ts';
+import type { LogsFlags } from './cli/logs.ts';
 import { asOurRun, type OneMcpFlags, withCommand } from './cli/oneMcp.ts';
 import type { OperateFlags } from './cli/operate.ts';
 import type { PlanFlags } from './cli/plan.ts';
@@ -18,6 +19,7 @@ import type { RunFlags } from './cli/run.ts';
 import type { AddFlags, FileFlags } from './cli/servers.ts';
 import type { StatusFlags } from './cli/status.ts';
 import { VERSION } from './cli/version.ts';
+import { ALL_PROFILES, PROFILE } from './config/profiles.ts';
 import { inUnit } from './config/units.ts';
 
 // Newer Nodes keep compiled code between starts.
@@ -27,6 +29,9 @@ const terminals = [0, 1, 2].filter((fd) => isatty(fd));
 const hasLostTerminal = () => terminals.some((fd) => !isatty(fd));
 /** SIGHUP asks for a reload, but for the one that a closed terminal sends: then nobody is there any more. */
 const isFarewell = () => process.platform === 'win32' || hasLostTerminal();
+
+/** Takes secrets out of what is said of an unexpected error, once there are some. */
+let redact = (text: string) => text;
 
 const ports: ProcessPorts = {
   env: process.env,
@@ -51,6 +56,9 @@ const ports: ProcessPorts = {
     process.on('SIGHUP', hangup);
     return () => process.off('SIGHUP', hangup);
   },
+  hide(known) {
+    redact = known;
+  },
   exit: (code) => process.exit(code),
 };
 
@@ -58,6 +66,11 @@ function portNumber(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('A port is a whole number from 0 to 65535.');
   return port;
+}
+
+function lineCount(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It is a whole number from 0.');
+  return Number(text);
 }
 
 function ordinal(text: string): number {
@@ -93,12 +106,29 @@ const overlay = () =>
     return name;
   });
 
+/** An option that may be given more than once. */
+const several = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+
+/** For commands for which it matters which servers run. The variable wins over it. */
+const profile = () =>
+  new Option('--profile <name>', 'run the servers of this profile, too; may be repeated').argParser(
+    (name: string, before: readonly string[] | undefined) => {
+      if (name === ALL_PROFILES || PROFILE.test(name)) return several(name, before);
+      throw new InvalidArgumentError('A profile has 1 to 64 letters, digits, ".", "_" and "-"; "*" stands for all.');
+    },
+  );
+interface ProfileFlags {
+  readonly profile?: readonly string[] | undefined;
+}
+const withProfiles = <F extends object>({ profile: profiles, ...flags }: F & ProfileFlags) => ({ ...flags, profiles });
+
 program
   .command('run')
   .alias('serve')
   .description('start the servers of a configuration and serve them as one')
   .argument('[file]', 'configuration file', FILE)
   .addOption(overlay())
+  .addOption(profile())
   .option('-P, --port <number>', 'port to listen on (0: any free one)', portNumber)
   .option('-H, --host <address>', 'address to listen on')
   .option('--insecure-no-auth', 'allow an address that is not loopback, although there is no authentication')
@@ -108,13 +138,15 @@ program
   // Without defaults: those are below the environment and the file.
   .addOption(new Option('--log-format <format>', 'how logs are written to stderr (default: "pretty")').choices(['pretty', 'json']))
   .addOption(new Option('--log-level <level>', 'the least that is logged (default: "info")').choices(['error', 'warn', 'info', 'debug']))
+  .option('--log-levels <tag=level,...>', 'levels of single tags, the first words of events, such as backend=debug,http=error')
+  .option('--log-file <path>', 'write the log to this file, too, as JSON lines; rotated, and opened anew at SIGHUP')
   // Known from 1MCP.
   .addOption(new Option('-c, --config <file>').hideHelp())
   .addOption(new Option('-t, --transport <type>').choices(['stdio', 'http', 'sse']).hideHelp())
   .addOption(new Option('--enable-async-loading [value]').hideHelp())
   .addHelpText('after', '\nExample:\n  onemcp run mcp.json --port 3050\n')
-  .action(async (_: string, given: RunFlags & OneMcpFlags, command: Command) => {
-    const { files, flags } = asOurRun(command.args, given);
+  .action(async (_: string, given: RunFlags & OneMcpFlags & ProfileFlags, command: Command) => {
+    const { files, flags } = asOurRun(command.args, withProfiles(given));
     const [file = FILE, another] = files;
     if (another !== undefined) command.error(`error: name one configuration file, not ${files.join(' and ')}`);
     if (typeof flags.inspect === 'string' && flags.inspect !== 'stately') command.error('error: --inspect takes nothing or "stately"');
@@ -127,10 +159,11 @@ program
   .description('check a configuration without starting anything')
   .argument('[file]', 'configuration file', FILE)
   .addOption(overlay())
+  .addOption(profile())
   .addHelpText('after', '\nExample:\n  onemcp check mcp.json\n')
-  .action(async (file: string) => {
+  .action(async (file: string, flags: ProfileFlags) => {
     const { check } = await import('./cli/check.ts');
-    await finish(() => check(file, ports));
+    await finish(() => check(file, ports, { profiles: flags.profile }));
   });
 
 const alert = program.command('alert').description('look after the webhooks that are told of critical events');
@@ -155,15 +188,16 @@ program
   .argument('[key]', 'one of them, or the beginning of some, such as port or restart')
   .argument('[file]', 'configuration file', FILE)
   .addOption(overlay())
+  .addOption(profile())
   .option('--all', 'also those that nobody has set')
   .option('--json', 'print JSON')
   .option('--port <number>', 'as for run', portNumber)
   .option('--host <address>', 'as for run')
   .option('--insecure-no-auth', 'as for run')
   .addHelpText('after', '\nExamples:\n  onemcp config explain\n  onemcp config explain restart.initial mcp.json\n')
-  .action(async (key: string | undefined, file: string, flags: ExplainFlags) => {
+  .action(async (key: string | undefined, file: string, flags: ExplainFlags & ProfileFlags) => {
     const { explain } = await import('./cli/explain.ts');
-    await finish(() => explain({ key, file, flags, ports }));
+    await finish(() => explain({ key, file, flags: withProfiles(flags), ports }));
   });
 
 /** A command for the configuration file itself; no gateway needs to run. */
@@ -173,9 +207,6 @@ const editor = (nameAndArguments: string, description: string, example: string) 
     .description(description)
     .option('--file <file>', 'configuration file', FILE)
     .addHelpText('after', `\nExample:\n  onemcp ${example}\n`);
-
-/** An option that may be given more than once. */
-const several = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 
 editor('init', 'write a configuration to begin with', 'init --import')
   .option('--yes', 'ask nothing')
@@ -230,9 +261,11 @@ for (const [change, description] of Object.entries(CHANGES) as [keyof typeof CHA
 
 editor('list', 'show the servers of a configuration', 'list --json')
   .option('--json', 'print JSON')
-  .action(async (flags: ListFlags) => {
+  .addOption(overlay())
+  .addOption(profile())
+  .action(async (flags: ListFlags & ProfileFlags) => {
     const { list } = await import('./cli/list.ts');
-    await finish(() => list({ flags, ports }));
+    await finish(() => list({ flags: withProfiles(flags), ports }));
   });
 
 /** A command for a gateway that runs already: it is found by the configuration that it serves. */
@@ -259,6 +292,22 @@ operator('why <name>', 'tell why a server is as it is, and what can be done', 'w
     await finish(() => why(name, { file, flags, ports }));
   },
 );
+
+program
+  .command('logs')
+  .description('show what servers wrote to stderr')
+  .argument('[name]', 'only of this server')
+  .argument('[file]', 'configuration file of the gateway', FILE)
+  .addOption(overlay())
+  .option('-f, --follow', 'go on with what they write from now on')
+  .option('-n, --lines <number>', 'lines of before that are shown (default: 100)', lineCount)
+  .option('--socket <path>', 'control socket of the gateway, if its configuration does not lead to it')
+  .option('--json', 'print a JSON object a line')
+  .addHelpText('after', '\nExample:\n  onemcp logs github --follow\n')
+  .action(async (name: string | undefined, file: string, flags: LogsFlags) => {
+    const { logs } = await import('./cli/logs.ts');
+    await finish(() => logs(name, { file, flags, ports }));
+  });
 
 const OPERATIONS = {
   start: 'start a server that is stopped, asleep or down',
@@ -299,9 +348,10 @@ operator('reload', 'let the gateway read its configuration again', 'reload').act
 
 operator('plan', 'show what a reload of the configuration would change, and change nothing', 'plan --probe')
   .option('--probe', 'start the new and changed servers beside the running ones, to see which of their tools change')
-  .action(async (file: string, flags: PlanFlags) => {
+  .addOption(profile())
+  .action(async (file: string, flags: PlanFlags & ProfileFlags) => {
     const { plan } = await import('./cli/plan.ts');
-    await finish(() => plan({ file, flags, ports }));
+    await finish(() => plan({ file, flags: withProfiles(flags), ports }));
   });
 
 const secret = program
@@ -349,7 +399,7 @@ async function finish(command: () => Promise<number>): Promise<void> {
   try {
     code = await command();
   } catch (error) {
-    process.stderr.write(`onemcp: unexpected error, please report it: ${(error as Error)?.stack ?? String(error)}\n`);
+    process.stderr.write(`onemcp: unexpected error, please report it: ${redact((error as Error)?.stack ?? String(error))}\n`);
   }
   if (hasLostTerminal()) leaveBySignal();
   // stdout and stderr may be pipes that still hold text.
@@ -358,7 +408,7 @@ async function finish(command: () => Promise<number>): Promise<void> {
 }
 
 process.on('uncaughtException', (error) => {
-  process.stderr.write(`onemcp: unexpected error, please report it: ${error.stack ?? String(error)}\n`);
+  process.stderr.write(`onemcp: unexpected error, please report it: ${redact(error?.stack ?? String(error))}\n`);
   // The reaper ends whatever was started; a supervisor of ours starts us anew.
   process.exit(1);
 });

@@ -5,6 +5,7 @@ import type { BackendSpec, Config } from './config/config.ts';
 import { asOnemcpError } from './errors.ts';
 import type { Log } from './io/deps.ts';
 import { createReaper } from './io/reaper.ts';
+import { mapTexts } from './json.ts';
 import { createRedactor } from './observe/redact.ts';
 import { type Items, NO_ITEMS } from './world.ts';
 
@@ -50,7 +51,8 @@ export async function probeBackends(
         signal ? AbortSignal.any([signal, late]) : late,
       );
       await session.close();
-      return { ok: true, items, notes };
+      // What it says of itself may hold what it was given.
+      return { ok: true, items: mapTexts(items, redact) as Items, notes };
     } catch (error) {
       if (late.aborted) return { ok: false, message: `"${spec.name}" was not ready within ${timeout / 1000} s of its start` };
       return { ok: false, message: redact(asOnemcpError(error).message) };

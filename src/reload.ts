@@ -1,7 +1,7 @@
 /** The configuration while the gateway runs: read again, compared, applied or refused, and told of. */
 import { createReloading } from './actors/source.ts';
 import type { System } from './actors/system.ts';
-import type { Config, ConfigSource, Issue, Plan, Planned, Reloaded } from './config/config.ts';
+import type { Config, ConfigSource, Issue, Plan, Planned, PlanVariables, Reloaded } from './config/config.ts';
 import { isEmptyPlan, planOf } from './config/diff.ts';
 import { formatIssue } from './config/issue.ts';
 import type { Log } from './io/deps.ts';
@@ -25,8 +25,8 @@ export interface ReloaderOptions {
 /** Reads the configuration again when it changes or when somebody asks. */
 export interface Reloader {
   reload(): Promise<Reloaded>;
-  /** What a reload would do, of another file if one is named; nothing is changed. */
-  plan(other?: string): Promise<Planned>;
+  /** What a reload would do, of another file or under other variables if they are given; nothing is changed. */
+  plan(other?: string, variables?: PlanVariables): Promise<Planned>;
   close(): void;
 }
 
@@ -37,12 +37,14 @@ export function createReloader({ source, config: started, system, learn, log, on
   let running = started;
   /** Options that were said to need a restart, so that each is said once. */
   let told: readonly string[] = [];
+  /** Warnings of the last reading. */
+  let warned: ReadonlySet<string> = new Set();
 
-  const load = async (current: Config, other?: string): Promise<Verdict> => {
-    const loaded = await source.load(other);
+  const load = async (current: Config, other?: string, variables?: PlanVariables): Promise<Verdict> => {
+    const loaded = await source.load(other, variables);
     if (!loaded.ok) return loaded;
-    // Before anything of it can be logged.
-    learn(loaded.config.secrets);
+    // Before anything of it can be logged; with those in force, which no number of plans may make us forget.
+    learn([...loaded.config.secrets, ...running.secrets]);
     return { ...loaded, plan: planOf(current, loaded.config, started) };
   };
 
@@ -51,13 +53,17 @@ export function createReloader({ source, config: started, system, learn, log, on
     if (isClean && isInForce(plan, running, config)) {
       onResult?.('unchanged');
       log('debug', 'config.unchanged', { message: `${config.file}: nothing has changed` });
+      // A server that was found and left out changes nothing, but somebody waits for it.
+      warn(warnings.filter((warning) => !warned.has(formatIssue(warning))));
+      warned = new Set(warnings.map(formatIssue));
       return;
     }
     running = config;
     onApply(config);
     system.apply(plan, config);
     onResult?.('applied');
-    for (const warning of warnings.slice(0, MOST_ISSUES)) tell('warn', 'config.warning', warning);
+    warn(warnings);
+    warned = new Set(warnings.map(formatIssue));
     const { revision } = system.world().config;
     log('info', 'config.applied', { message: `configuration applied: ${summary(plan)}`, revision, ...counts(plan) });
     const untold = plan.needsRestart.filter((option) => !told.includes(option));
@@ -66,6 +72,10 @@ export function createReloader({ source, config: started, system, learn, log, on
         message: `only a restart of the gateway applies ${untold.join(', ')}; until then the old ${untold.length === 1 ? 'value is' : 'values are'} in force`,
       });
     told = plan.needsRestart;
+  };
+
+  const warn = (warnings: readonly Issue[]) => {
+    for (const warning of warnings.slice(0, MOST_ISSUES)) tell('warn', 'config.warning', warning);
   };
 
   const reject = ({ issues }: Bad) => {
@@ -88,15 +98,15 @@ export function createReloader({ source, config: started, system, learn, log, on
   const reloading = createReloading({
     config: started,
     limits: started.limits,
-    load,
-    watch: source.watch?.bind(source),
+    load: (current) => load(current),
+    watch: started.features.reload ? source.watch?.bind(source) : undefined,
     apply,
     reject,
   });
   return {
     reload: reloading.reload,
-    async plan(other) {
-      const verdict = await load(reloading.current(), other);
+    async plan(other, variables) {
+      const verdict = await load(reloading.current(), other, variables);
       if (!verdict.ok) return verdict;
       const { plan, warnings } = verdict;
       const { backends, config } = system.world();
@@ -113,7 +123,8 @@ export function createReloader({ source, config: started, system, learn, log, on
 function isInForce(plan: Plan, running: Config, next: Config): boolean {
   const same = (a: readonly string[], b: readonly string[]) => a.join('\0') === b.join('\0');
   const order = running.backends.map(({ name }) => name);
-  return isEmptyPlan(plan) && same(order, plan.order) && same(running.disabled, next.disabled) && running.strategy === next.strategy;
+  const reasons = ({ disabled, inactive = {} }: Config) => disabled.map((name) => `${name} ${inactive[name]}`);
+  return isEmptyPlan(plan) && same(order, plan.order) && same(reasons(running), reasons(next)) && running.strategy === next.strategy;
 }
 
 const counts = ({ start, stop, swap, retag, unchanged }: Plan) => ({

@@ -186,6 +186,9 @@ export interface BackendView {
   readonly next: Successor | undefined;
   /** Milliseconds since the epoch at which its lists were read, while they are those of an earlier run. */
   readonly remembered: number | undefined;
+  /** By the names that it gives its tools: the only ones that clients see, and those that they do not; undefined: all, none. */
+  readonly enabledTools?: readonly string[] | undefined;
+  readonly disabledTools?: readonly string[] | undefined;
   readonly retry: BackendSpec['retry'];
   readonly maxConcurrency: number;
   readonly maxQueue: number;
@@ -217,6 +220,8 @@ export interface ConfigView {
   readonly file: string;
   readonly serverCount: number;
   readonly disabled: readonly string[];
+  /** Why some of `disabled` are not used although the file does not disable them. */
+  readonly inactive?: Readonly<Record<string, string>> | undefined;
   /** Counts the configurations that were applied, from 1. */
   readonly revision: number;
   /** Milliseconds since the epoch at which this one was applied. */

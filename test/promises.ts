@@ -174,6 +174,11 @@ export const PROMISES = {
   'config-storm': 'Forty edits in two seconds are applied once or twice (R9)',
   'config-unchanged': 'A reload touches only the servers that changed: the others keep their process and session (R9)',
   'config-swaps': 'Renames, truncations, links and SIGHUP all lead to the same reload (R9)',
+  discovery: 'Servers come from files in conf.d as well; one that is added, changed or deleted touches no other server',
+  'discovery-kept': 'A file or a source of servers that fails keeps what it said last, and shows in health',
+  'discovery-conflict':
+    'Of servers with one name the file wins, then conf.d, Docker, Kubernetes; the loser is a warning that names both places',
+  'discovery-remote': 'Whoever can label a container or a Service can run no program on the gateway, and read none of its secrets',
   layers: 'The environment wins over the command line, that over the file, that over the default, for every setting',
   'layers-explain': 'config explain names the value of a setting, where it is from and what it hides',
   'one-mcp': 'The command line and the variables of 1MCP start the gateway; what differs is said in one line each',
@@ -183,6 +188,8 @@ export const PROMISES = {
   plan: 'plan names what a reload would start, stop, replace and change, and which tools appear, vanish or break, and changes nothing (issue §2)',
   'secrets-encrypted': 'Stored secrets are encrypted with a key that only their owner can read, and what was changed by others is refused',
   'secrets-rotate': 'A secret that changed replaces just the servers that use it',
+  'secrets-nowhere':
+    'After a run with every provider and every fault no secret is in any log, metric, span, health answer, inspection event, webhook or file',
   'secrets-never-printed': 'No log shows a secret, however it is encoded or split over lines',
   'log-never-blocks': 'A log pipe that is stalled or closed costs lines, never the gateway (R18)',
   drain: 'A shutdown lets calls finish up to drainTimeout and is over within shutdownTimeout; a second signal stops at once (R8)',
@@ -223,6 +230,11 @@ export const PROMISES = {
     'The command line lists, calls, gets and reads through the running gateway: progress and colours on a terminal only, interrupts cancel at the server, each way to fail has an exit code',
   'cli-arguments': 'key=value becomes what the schema of the tool wants, or is refused with all that is wrong before anything is sent',
   'cli-completion': 'Shells complete commands, options and names of servers, and never run what a name says',
+  profiles: 'a server that names profiles runs only while one of them is active, whoever activates it',
+  'trusted-proxies': 'Only trusted proxies say who asks and by which name; of a chain counts the right-most address that is not trusted',
+  'public-url': 'Wherever the gateway tells its own address, it is the public one, path included',
+  features: 'What is switched off under gateway.features is not there, and nothing else is missing',
+  'tool-filter': 'A tool that the configuration hides is neither listed nor callable, and an edit of that restarts nothing',
   metrics:
     'What /metrics says is what happened: calls by outcome, errors by code, times, queues, sessions, states, restarts and reloads, under bounded labels',
   'metrics-named': 'The dashboard and the alert rules name only metrics and labels that there are, and promtool accepts the rules',

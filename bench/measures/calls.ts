@@ -21,7 +21,7 @@ export const calls: Measure = async (context) => {
     direct: async () => backend,
     'forwarder→stdio': () => startForwarder({ behind: stdio }),
     'onemcp→stdio': () => startGateway({ behind: stdio }),
-    'onemcp→stdio, metrics off': () => startGateway({ behind: stdio, options: { metrics: false } }),
+    'onemcp→stdio, metrics off': () => startGateway({ behind: stdio, options: { features: { metrics: false } } }),
     'onemcp→stdio, traces on': () => startTracedGateway({ behind: stdio }),
     'forwarder→http': () => startForwarder({ behind: backend }),
     'onemcp→http': () => startGateway({ behind: backend }),

@@ -147,7 +147,8 @@ function refreshLists({ spec, session, ...known }: LiveInput, { limits, redact }
     last = performance.now();
     try {
       const { items: previous, notes: previousNotes } = current;
-      current = await fetchItems(session, { name, limits, kinds, previous, previousNotes, redact: shown(redact), signal: ended.signal });
+      const ways = { limits, redact: shown(redact), hide: redact };
+      current = await fetchItems(session, { name, ...ways, kinds, previous, previousNotes, signal: ended.signal });
     } catch (error) {
       // The old lists stay; a session that is gone says so itself.
       current = afterFailure(current, kinds, error as Error);

@@ -50,7 +50,8 @@ export async function openBackend(
   });
   if (instance) return { session, items: NO_ITEMS, notes: [] };
   try {
-    return { session, ...(await fetchItems(session, { name: spec.name, limits: io.limits, redact: shown(io.redact), signal, previous })) };
+    const ways = { limits: io.limits, redact: shown(io.redact), hide: io.redact };
+    return { session, ...(await fetchItems(session, { name: spec.name, ...ways, signal, previous })) };
   } catch (error) {
     await session.close();
     throw error;

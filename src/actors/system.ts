@@ -187,11 +187,12 @@ function createTurns(): () => Promise<void> {
   };
 }
 
-const configView = ({ file, backends, disabled }: Config, appliedAt: number, revision: number): ConfigView => ({
+const configView = ({ file, backends, disabled, inactive }: Config, appliedAt: number, revision: number): ConfigView => ({
   loaded: true,
   file,
   serverCount: backends.length + disabled.length,
   disabled,
+  ...(inactive && { inactive }),
   revision,
   appliedAt,
   lastError: undefined,

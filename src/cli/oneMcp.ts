@@ -34,7 +34,7 @@ export function asOurRun(named: readonly string[], { config, transport, enableAs
     ...(value !== undefined && OFF.includes(value)
       ? ['--enable-async-loading: servers start in the background here; this is always on']
       : []),
-    ...(transport === 'sse' ? ['--transport sse: /sse is served beside /mcp, unless gateway.legacySse is false'] : []),
+    ...(transport === 'sse' ? ['--transport sse: /sse is served beside /mcp, unless gateway.features.legacySse is false'] : []),
   ];
   // There no port is opened beside stdio, whatever is said of it.
   const stdio = transport === 'stdio' ? { stdio: true, port: undefined } : {};

@@ -11,6 +11,10 @@ import { VERSION } from './version.ts';
 
 export interface PlanFlags extends ControlFlags {
   readonly probe?: boolean | undefined;
+  /** Of `--env`: the overlay that is planned. */
+  readonly env?: string | undefined;
+  /** Of `--profile`: the profiles that are planned. */
+  readonly profiles?: readonly string[] | undefined;
 }
 
 interface PlanAsking extends Asking {
@@ -39,7 +43,11 @@ interface PlanDocument {
 export async function plan(asking: PlanAsking): Promise<number> {
   const { file, flags, ports } = asking;
   return withGateway(asking, async (ask) => {
-    const body = flags.socket === undefined ? {} : { file: resolve(ports.cwd, file) };
+    const body = {
+      ...(flags.socket !== undefined && { file: resolve(ports.cwd, file) }),
+      ...(flags.env !== undefined && { env: flags.env }),
+      ...(flags.profiles && { profiles: flags.profiles.join(',') }),
+    };
     let running: Good | undefined;
     try {
       running = await ask<Good>({ method: 'POST', path: '/plan', body });
@@ -49,7 +57,7 @@ export async function plan(asking: PlanAsking): Promise<number> {
     }
     for (const warning of running?.warnings ?? []) say(ports.stderr, `warning: ${formatIssue(warning)}`);
     // The gateway has read it already, with its own environment; here it is needed to start something.
-    const config = running && !flags.probe ? undefined : await loaded(file, ports, running === undefined);
+    const config = running && !flags.probe ? undefined : await loaded(asking, running === undefined);
     if (!config && (!running || flags.probe)) return EXIT.usage;
     const changes = running?.plan ?? planOf({ ...(config as Config), backends: [] }, config as Config);
     const probes = flags.probe ? await probed(config as Config, changes, ports) : new Map<string, Probe>();
@@ -64,9 +72,9 @@ function refused(error: OnemcpError, { stderr }: ProcessPorts): number {
   return EXIT.usage;
 }
 
-async function loaded(file: string, ports: ProcessPorts, warns: boolean): Promise<Config | undefined> {
+async function loaded({ file, flags: { profiles }, ports }: PlanAsking, warns: boolean): Promise<Config | undefined> {
   // Whether the gateway may listen where it does was settled when it was started.
-  const found = await configSource(file, warns ? {} : { insecureNoAuth: true }, ports).load();
+  const found = await configSource(file, { profiles, ...(!warns && { insecureNoAuth: true }) }, ports).load();
   return explained(found.ok && !warns ? { ...found, warnings: [] } : found, ports);
 }
 

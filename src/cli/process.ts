@@ -18,6 +18,8 @@ export interface ProcessPorts {
   readonly onSignal: (listener: (signal: string) => void) => () => void;
   /** Calls back at each SIGHUP that asks for a reload; returns the unsubscriber. */
   readonly onHangup: (listener: () => void) => () => void;
+  /** What an unexpected error says is shown only after this has taken out what must not be seen. */
+  readonly hide?: (redact: (text: string) => string) => void;
   /** Ends the process at once, for a second signal. */
   readonly exit: (code: number) => never;
 }

@@ -1,11 +1,15 @@
+import { resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { formatIssue } from '../config/issue.ts';
 import { logSettings } from '../config/layers.ts';
 import { OnemcpError } from '../errors.ts';
 import { createGateway, createInspection, createRedactor, type Gateway } from '../gateway.ts';
 import { controlPaths } from '../io/controlSocket.ts';
+import { createLogFile, type LogFile } from '../io/logFile.ts';
+import { createDiscovery } from '../io/sources/index.ts';
 import type { ServiceManager } from '../io/systemd.ts';
 import { createLogger, type LogFormat, type Logger, type LogLevel } from '../observe/log.ts';
+import { parseLogLevels } from '../observe/logLevels.ts';
 import { worldTable } from '../observe/table.ts';
 import { type ConfigFlags, configSource, explained } from './config.ts';
 import { EXIT, type ProcessPorts } from './process.ts';
@@ -19,6 +23,9 @@ export interface RunFlags extends ConfigFlags {
   /** Default: that of the environment, or of `config/settings.ts`. */
   readonly logFormat?: LogFormat | undefined;
   readonly logLevel?: LogLevel | undefined;
+  /** `backend=debug,http=error` */
+  readonly logLevels?: string | undefined;
+  readonly logFile?: string | undefined;
   /** What to say of options before anything else. */
   readonly notes?: readonly string[] | undefined;
 }
@@ -26,9 +33,18 @@ export interface RunFlags extends ConfigFlags {
 /** `onemcp run [FILE]`: serves until a signal, or until the client on stdio has gone. */
 export async function run(file: string, flags: RunFlags, ports: ProcessPorts): Promise<number> {
   const { stderr } = ports;
-  const source = configSource(file, flags, ports);
+  /** Said before there is a log. */
+  const early: string[] = [];
+  let skipped = (message: string): void => void early.push(message);
+  const discovery = createDiscovery({ onSkip: (sentence) => skipped(sentence) });
+  const source = configSource(file, flags, { ...ports, discovery });
   const loaded = await source.load();
-  const { logFormat, logLevel } = logSettings(source.env(), flags);
+  const { logFormat, logLevel, logLevels = '', logFile } = logSettings(source.env(), flags);
+  const tags = parseLogLevels(logLevels);
+  if ('problem' in tags) {
+    stderr.write(`--log-levels: ${tags.problem}\n`);
+    return EXIT.usage;
+  }
   // Collectors read JSON from the first line on.
   const asJson = logFormat === 'json' && loaded.ok;
   if (!asJson) for (const note of flags.notes ?? []) stderr.write(`note: ${note}\n`);
@@ -36,13 +52,21 @@ export async function run(file: string, flags: RunFlags, ports: ProcessPorts): P
   if (!config) return EXIT.usage;
   const redactor = createRedactor(config.secrets);
   const { redact } = redactor;
-  const logger = createLogger({
+  ports.hide?.(redact);
+  const toFile = logFile
+    ? openLogFile(resolve(ports.cwd, logFile), config, (message) => logger.log('warn', 'log.file', { message }))
+    : undefined;
+  const logger: Logger = createLogger({
     format: logFormat as LogFormat,
     level: logLevel as LogLevel,
+    levels: tags.levels,
+    file: toFile?.write,
     stream: stderr,
     colors: useColors(ports),
     redact,
   });
+  skipped = (message) => logger.log('warn', 'discovery.skipped', { message });
+  early.forEach(skipped);
   if (asJson) {
     for (const message of flags.notes ?? []) logger.log('info', 'config.note', { message });
     for (const warning of loaded.warnings) logger.log('warn', 'config.warning', { message: formatIssue(warning) });
@@ -55,14 +79,22 @@ export async function run(file: string, flags: RunFlags, ports: ProcessPorts): P
   const shown = { log: logger.log, version: VERSION, inspection, transport } as const;
   const gateway = createGateway({ config, source, redactor, env: ports.env, ...shown, soleClient });
   try {
-    return await serve({ gateway, config, flags, ports, logger, inspectionPath: inspection?.path });
+    return await serve({ gateway, config, flags, ports, logger, toFile, inspectionPath: inspection?.path });
   } catch (error) {
     if (!(error instanceof OnemcpError)) throw error;
-    stderr.write(`${error.message}\n`);
+    stderr.write(`${redact(error.message)}\n`);
     await gateway.close();
     return EXIT.failed;
+  } finally {
+    await toFile?.close(LOG_GRACE);
   }
 }
+
+/** Milliseconds that a disk which does not answer may delay the end. */
+const LOG_GRACE = 1_000;
+
+const openLogFile = (path: string, { limits }: Config, onProblem: (message: string) => void): LogFile =>
+  createLogFile({ path, maxBytes: limits['log.maxBytes'], files: limits['log.files'], onProblem });
 
 interface Serving {
   readonly gateway: Gateway;
@@ -70,15 +102,17 @@ interface Serving {
   readonly flags: RunFlags;
   readonly ports: ProcessPorts;
   readonly logger: Logger;
+  readonly toFile: LogFile | undefined;
   readonly inspectionPath: string | undefined;
 }
 
-async function serve({ gateway, config, flags, ports, logger, inspectionPath }: Serving): Promise<number> {
+async function serve({ gateway, config, flags, ports, logger, toFile, inspectionPath }: Serving): Promise<number> {
   const { log } = logger;
   const stopped = stopOnSignal(gateway, ports, logger);
   const manager = await serviceManager(gateway, ports, logger);
   const ready = () => manager?.ready(`serving ${gateway.world().backends.size} servers`);
   ports.onHangup(() => {
+    toFile?.reopen();
     log('info', 'gateway.signal', { message: 'SIGHUP: reading the configuration again' });
     manager?.reloading();
     void gateway.reload?.().finally(ready);
@@ -86,10 +120,12 @@ async function serve({ gateway, config, flags, ports, logger, inspectionPath }: 
   if (isSole(flags)) gateway.start();
   else {
     const { url } = await gateway.listen();
-    log('info', 'gateway.listening', { message: `onemcp ${VERSION} serves ${url}/mcp`, servers: config.backends.length });
-    if (inspectionPath) log('info', 'gateway.inspect', { message: `inspect the machines at ${url}${inspectionPath}` });
+    const { publicUrl = url } = config;
+    const behind = publicUrl === url ? '' : `, listening on ${url}`;
+    log('info', 'gateway.listening', { message: `onemcp ${VERSION} serves ${publicUrl}/mcp${behind}`, servers: config.backends.length });
+    if (inspectionPath) log('info', 'gateway.inspect', { message: `inspect the machines at ${publicUrl}${inspectionPath}` });
   }
-  if (flags.control !== false) await openControl(gateway, config, ports, logger);
+  if (flags.control !== false && config.features.control) await openControl(gateway, config, ports, logger);
   ready();
   if (config.insecureNoAuth) log('warn', 'gateway.insecure', { message: `no authentication, although listening on ${config.host}` });
   printTable(gateway, config, logger);

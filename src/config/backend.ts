@@ -28,6 +28,8 @@ export async function backendOf(entry: Entry, namespace: string, desk: Desk): Pr
     lazy: entry.shape.lazy ?? false,
     handoff: entry.shape.handoff ?? 'swap',
     retry: entry.shape.retry ?? 'safe',
+    ...(entry.shape.enabledTools && { enabledTools: entry.shape.enabledTools }),
+    ...(entry.shape.disabledTools && { disabledTools: entry.shape.disabledTools }),
     ...timeouts(entry, desk),
     ...lanes(entry, desk),
   } as const;

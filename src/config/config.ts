@@ -3,6 +3,7 @@
  */
 import type { Limits } from '../limits.ts';
 import type { Isolation, Items } from '../world.ts';
+import type { Features } from './features.ts';
 
 /**
  * Text that may contain secret values. Prints as `***` however it is shown; `reveal()` is called by `io/`,
@@ -48,6 +49,9 @@ interface BackendBase {
    * also calls of tools that say of themselves that they are idempotent or read-only (`idempotent`), or none.
    */
   readonly retry: 'never' | 'safe' | 'idempotent';
+  /** By the names that it gives its tools: the only ones that clients see, and those that they do not; undefined: all, none. */
+  readonly enabledTools?: readonly string[];
+  readonly disabledTools?: readonly string[];
   /** Milliseconds; each falls back to the gateway limit of the same name. */
   readonly startTimeout: number;
   readonly requestTimeout: number;
@@ -122,12 +126,18 @@ export interface Config {
   readonly file: string;
   /** Enabled backends, in file order. */
   readonly backends: readonly BackendSpec[];
-  /** Names of entries with `disabled: true`, in file order. */
+  /** Names of entries that are not used, in file order: those with `disabled: true`, and those in `inactive`. */
   readonly disabled: readonly string[];
+  /** Why some of `disabled` are not used although the file does not disable them; undefined: there are none. */
+  readonly inactive?: Readonly<Record<string, string>>;
   readonly host: string;
   readonly port: number;
   /** Extra `Host` names that are accepted besides loopback and `host`. */
   readonly trustedHosts: readonly string[];
+  /** Addresses, networks, `loopback` and `private`: proxies whose word about their clients counts. */
+  readonly trustedProxies: readonly string[];
+  /** The address that clients know, without a slash at its end; undefined: that of the listener. */
+  readonly publicUrl: string | undefined;
   /** Origins accepted besides loopback ones. */
   readonly allowedOrigins: readonly string[];
   /** Serve on a non-loopback address although there is no authentication. */
@@ -142,14 +152,14 @@ export interface Config {
   readonly instructions: 'off' | 'names' | 'full';
   /** Whether `/health` speaks of single servers: to programs of this machine only (`auto`), to everybody, or to nobody. */
   readonly healthDetails: 'auto' | 'full' | 'minimal';
-  /** Serves HTTP+SSE of version 2024-11-05 at `/sse` and `/messages`. */
-  readonly legacySse: boolean;
-  /** Counts what happens and shows it at `/metrics`. */
-  readonly metrics: boolean;
+  /** Which functions of the gateway are there. */
+  readonly features: Features;
   /** Names of backends by the extension whose capability and methods go to them. */
   readonly passthroughExtensions: Readonly<Record<string, string>>;
   /** Who is told of critical events; undefined: nobody. */
   readonly webhooks?: readonly WebhookSpec[] | undefined;
+  /** Where else servers are looked for; undefined: nowhere. */
+  readonly discovery?: DiscoverySettings | undefined;
   /** Undefined: no traces are sent. */
   readonly traces?: TracesSpec | undefined;
   readonly limits: Limits;
@@ -189,7 +199,64 @@ export type Loaded = (
 ) & {
   /** Texts of the other files that it is made of, by absolute path; undefined: it cannot be read. */
   readonly others?: ReadonlyMap<string, string | undefined>;
+  /** The same of each folder of `conf.d`, by its absolute path. */
+  readonly folders?: ReadonlyMap<string, ReadonlyMap<string, string | undefined>>;
+  /** What each source outside the file gave. */
+  readonly sources?: readonly SourceReport[];
 };
+
+/** `gateway.discovery`, with defaults. */
+export interface DiscoverySettings {
+  /** Folders of files with servers, absolute, in order. */
+  readonly confd: readonly string[];
+  readonly docker: { readonly socketPath: string; readonly label: string } | undefined;
+  readonly kubernetes:
+    | {
+        readonly apiServer: string;
+        /** Undefined: all. */
+        readonly namespace: string | undefined;
+        readonly labelSelector: string;
+        readonly tokenFile: string;
+        readonly caFile: string | undefined;
+      }
+    | undefined;
+}
+
+/** A server that was found outside the file, in the words of `mcpServers`; not checked yet. */
+export interface Found {
+  readonly name: string;
+  readonly entry: Readonly<Record<string, unknown>>;
+  /** Where, for people: a file, a container, a Service. */
+  readonly place: string;
+}
+
+/** What a source that is watched has now. */
+export interface FoundBy {
+  readonly source: string;
+  readonly servers: readonly Found[];
+  /** What is wrong with it; what was found last is still there. */
+  readonly problem?: string | undefined;
+  /** It has not said anything yet. */
+  readonly isWaiting: boolean;
+}
+
+/** What became of one source in one reading of the configuration. */
+export interface SourceReport {
+  /** `conf.d`, `docker`, `kubernetes`. */
+  readonly name: string;
+  readonly status: 'ok' | 'waiting' | 'failing';
+  /** Servers that are used. */
+  readonly servers: number;
+  /** What is wrong with the source as a whole; its servers of before stay. */
+  readonly lastError?: string | undefined;
+  /** What is wrong with single servers: left out, or odd. */
+  readonly notes: readonly string[];
+}
+
+/** A report, and since when its status is what it is: milliseconds since the epoch. */
+export interface SourceState extends SourceReport {
+  readonly since: number;
+}
 
 /** What a reading of the configuration changes, or why it changes nothing. */
 export type Reloaded =
@@ -201,12 +268,20 @@ export type Planned =
   | (Reloaded & { readonly ok: true; readonly revision: number; readonly tools: Readonly<Record<string, Items['tools']>> })
   | (Reloaded & { readonly ok: false });
 
+/** Variables under which a plan is made, over those of the gateway: what `--env` and `--profile` stand for. */
+export type PlanVariables = Readonly<Partial<Record<'ONEMCP_ENV' | 'ONEMCP_PROFILES', string>>>;
+
 /** Where a configuration comes from. */
 export interface ConfigSource {
-  /** Reads it anew, or another one of that name. Never rejects. */
-  load(other?: string): Promise<Loaded>;
+  /**
+   * Reads it anew, or another one of that name. Never rejects.
+   * @param variables what the environment would say besides; what is read so is only looked at
+   */
+  load(other?: string, variables?: PlanVariables): Promise<Loaded>;
   /** Calls back when there may be something new to read; returns the unsubscriber. */
   watch?(onChange: () => void): () => void;
+  /** The sources outside the file, as they were read last. */
+  sources?(): readonly SourceState[];
 }
 
 /** Where the values of templates come from. Only this and what it is made of knows the environment. */
@@ -271,4 +346,6 @@ export interface Overrides {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
   readonly insecureNoAuth?: boolean | undefined;
+  /** Active profiles. */
+  readonly profiles?: readonly string[] | undefined;
 }

@@ -6,7 +6,7 @@ import { nearest } from './suggest.ts';
 /** Checks `dependsOn`: it names other servers that are there and enabled, and nobody waits for himself in the end. */
 export function checkDependencies(entries: readonly Entry[], { problems }: Findings): void {
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
-  const enabled = entries.filter(({ shape }) => !shape.disabled);
+  const enabled = entries.filter(({ off }) => off === undefined);
   for (const { name, shape, path } of enabled) {
     for (const [index, other] of (shape.dependsOn ?? []).entries()) {
       const message = complaint(name, other, byName);
@@ -27,7 +27,10 @@ export function checkDependencies(entries: readonly Entry[], { problems }: Findi
 function complaint(name: string, other: string, entries: ReadonlyMap<string, Entry>): string | undefined {
   if (other === name) return 'a server cannot depend on itself; remove it';
   const found = entries.get(other);
-  if (found?.shape.disabled) return `"${other}" is disabled, so this one would never start; enable it, or remove it here`;
+  if (found?.off !== undefined && !found.shape.disabled) {
+    return `"${other}" does not run (${found.off}), so this one would never start; give this one the same profiles, or remove it here`;
+  }
+  if (found?.off !== undefined) return `"${other}" is disabled, so this one would never start; enable it, or remove it here`;
   if (found) return undefined;
   const guess = nearest(
     other,

@@ -1,6 +1,7 @@
 /** What changes from one configuration to the next, as a plan that touches only what changed. Pure. */
 import { LIMITS, type LimitName } from '../limits.ts';
 import type { BackendSpec, Config, MaybeSecret, Plan, RemoteBackendSpec, StdioBackendSpec } from './config.ts';
+import { FEATURE_NAMES } from './features.ts';
 import { revealed } from './fillings.ts';
 
 type SpecKey = Exclude<keyof StdioBackendSpec | keyof RemoteBackendSpec, 'name'>;
@@ -31,6 +32,8 @@ const MEANS: Readonly<Record<SpecKey, 'swap' | 'retag'>> = {
   lazy: 'retag',
   handoff: 'retag',
   retry: 'retag',
+  enabledTools: 'retag',
+  disabledTools: 'retag',
   startTimeout: 'retag',
   installTimeout: 'retag',
   idleTimeout: 'retag',
@@ -46,20 +49,20 @@ const GATEWAY_OPTIONS = {
   host: 'host',
   port: 'port',
   trustedHosts: 'trustedHosts',
+  trustedProxies: 'trustedProxies',
+  publicUrl: 'publicUrl',
   allowedOrigins: 'allowedOrigins',
   insecureNoAuth: 'insecureNoAuth',
   prefix: 'naming.prefix',
   stateDir: 'stateDir',
   instructions: 'instructions',
   healthDetails: 'health.details',
-  legacySse: 'legacySse',
-  metrics: 'metrics',
   passthroughExtensions: 'passthroughExtensions',
   webhooks: 'alerts.webhooks',
   traces: 'traces',
 } as const satisfies Partial<Record<keyof Config, string>>;
 
-/** Limits that need no restart: defaults of options of servers take effect through those, those of secrets with each reading. */
+/** Limits that need no restart: defaults of options of servers take effect through those, those of secrets and of discovery with each reading. */
 const DEFAULTS: ReadonlySet<LimitName> = new Set<LimitName>([
   'startTimeout',
   'installTimeout',
@@ -73,6 +76,9 @@ const DEFAULTS: ReadonlySet<LimitName> = new Set<LimitName>([
   'secrets.timeout',
   'secrets.maxBytes',
   'secrets.poll',
+  'discovery.wait',
+  'discovery.retryInitial',
+  'discovery.retryMax',
 ]);
 
 /**
@@ -115,8 +121,9 @@ function needsRestart(current: Config, next: Config): string[] {
     const kept = key as keyof typeof GATEWAY_OPTIONS;
     return isEqual(current[kept], next[kept]) ? [] : [written];
   });
+  const features = FEATURE_NAMES.filter((name) => current.features[name] !== next.features[name]).map((name) => `features.${name}`);
   const limits = (Object.keys(LIMITS) as LimitName[]).filter((name) => !DEFAULTS.has(name) && current.limits[name] !== next.limits[name]);
-  return [...options, ...limits].map((name) => `gateway.${name}`);
+  return [...options, ...features, ...limits].map((name) => `gateway.${name}`);
 }
 
 /** Lists in order, objects without order, secrets by what is behind them. */

@@ -27,14 +27,17 @@ export function parseDotEnv(source: string): Parsed {
   const text = source.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
   const values = new Map<string, string>();
   const problems: { line: number; message: string }[] = [];
+  let line = 1;
   for (let at = 0; at < text.length; ) {
     const entry = matched(ENTRY, text, at);
     const value = entry ? textOf(entry) : undefined;
     if (entry && value !== undefined) values.set(entry[1] as string, value);
     const known = entry && value !== undefined ? entry : matched(NOTHING, text, at);
-    if (!known) problems.push({ line: text.slice(0, at).split('\n').length, message: complaint(entry) });
+    if (!known) problems.push({ line, message: complaint(entry) });
     const end = text.indexOf('\n', at);
-    at = known ? at + known[0].length : end < 0 ? text.length : end + 1;
+    const next = known ? at + known[0].length : end < 0 ? text.length : end + 1;
+    for (let newline = end; newline >= 0 && newline < next; newline = text.indexOf('\n', newline + 1)) line++;
+    at = next;
   }
   return { values: Object.fromEntries(values), problems };
 }

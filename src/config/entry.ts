@@ -11,6 +11,8 @@ export interface Entry {
   /** Keys that are written in the file, whether or not their values have the right shape. */
   readonly written: ReadonlySet<string>;
   readonly path: Path;
+  /** Why it is not used; undefined: it is. */
+  readonly off?: string | undefined;
 }
 
 /** What the checks of an entry work with. */

@@ -60,7 +60,8 @@ const HIDDEN = '***';
 
 /** A value as it may be shown: credentials, and what of a URL may be one, are `***`. Templates are shown as they are written. */
 export function disclosed(name: string, value: unknown): unknown {
-  if (typeof value === 'string') return isTemplate(value) ? value : CREDENTIAL.test(name) ? HIDDEN : withoutPath(value);
+  if (typeof value === 'string')
+    return isTemplate(value) || name === 'publicUrl' ? value : CREDENTIAL.test(name) ? HIDDEN : withoutPath(value);
   if (Array.isArray(value)) return value.map((item) => disclosed(name, item));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, disclosed(`${name}.${key}`, inner)]));

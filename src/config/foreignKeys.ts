@@ -34,7 +34,7 @@ export interface Work {
 type Handler = (work: Work, value: unknown) => void;
 
 /** Keys of ours that they use, too. */
-export const SHARED: ReadonlySet<string> = new Set(['disabled', 'type', 'timeout', 'url', 'tags', 'env']);
+export const SHARED: ReadonlySet<string> = new Set(['disabled', 'type', 'timeout', 'url', 'tags', 'env', 'enabledTools', 'disabledTools']);
 
 /** `at` ours, unless that is written as well. */
 const renamed =
@@ -59,6 +59,14 @@ const dropped =
 
 const hides = (what: string, key: string) => without(key, `here all ${what} of this server are shown`);
 
+const toolNames =
+  (key: string): Handler =>
+  ({ out, note }, value) => {
+    if (Array.isArray(value) && value.every((name) => typeof name === 'string' && name !== '')) return;
+    delete out[key];
+    note([key], 'this is no list of names, so all tools of this server are shown', 'value');
+  };
+
 /** Keys of other products that can have no other meaning, in whatever file they are. */
 export const COMMON: Readonly<Record<string, Handler>> = {
   connectionTimeout: renamed('connectionTimeout', 'startTimeout'),
@@ -73,8 +81,6 @@ export const COMMON: Readonly<Record<string, Handler>> = {
   restartDelay: without('restartDelay', 'here the delays between restarts grow (gateway.restart.initial, gateway.restart.max)'),
   stderr: without('stderr', 'here what a server writes to stderr always goes to the log'),
   oauth: without('oauth', 'onemcp does not log in to servers; send a token in "headers" as Authorization'),
-  disabledTools: hides('tools', 'disabledTools'),
-  enabledTools: hides('tools', 'enabledTools'),
   disabledResources: hides('resources', 'disabledResources'),
   enabledResources: hides('resources', 'enabledResources'),
   disabledPrompts: hides('prompts', 'disabledPrompts'),
@@ -123,6 +129,8 @@ export const OF_THEIRS: Readonly<Record<string, Handler>> = {
     out.tags = tags.filter((tag) => tag !== '');
     note(['tags'], `here tags are lower-case words: ${(out.tags as string[]).join(', ')}`, 'value');
   },
+  disabledTools: toolNames('disabledTools'),
+  enabledTools: toolNames('enabledTools'),
   auth: without('auth', 'onemcp does not log in to servers; send a token in "headers" as Authorization'),
   dev: without('dev', 'here a server is not restarted when its sources change'),
   sandbox: without('sandbox', 'here the program runs without a sandbox'),

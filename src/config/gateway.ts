@@ -1,5 +1,6 @@
 import { LIMITS, type LimitName, type Limits, limitsWith } from '../limits.ts';
 import type { Config, Issue } from './config.ts';
+import { featuresOf } from './features.ts';
 import type { Fillings } from './fillings.ts';
 import { bareHost, browserOrigin, HOST, isLoopback } from './hosts.ts';
 import type { Findings } from './issue.ts';
@@ -12,14 +13,15 @@ type GatewayParts = Pick<
   | 'host'
   | 'port'
   | 'trustedHosts'
+  | 'trustedProxies'
+  | 'publicUrl'
   | 'allowedOrigins'
   | 'insecureNoAuth'
   | 'prefix'
   | 'strategy'
   | 'instructions'
   | 'healthDetails'
-  | 'legacySse'
-  | 'metrics'
+  | 'features'
   | 'passthroughExtensions'
 >;
 
@@ -51,14 +53,15 @@ export async function gatewayParts(input: Input): Promise<GatewayParts> {
     host: await hostOf(input, insecureNoAuth),
     port: portOf(input),
     trustedHosts: (shape.trustedHosts ?? []).map(bareHost),
+    trustedProxies: (shape.trustedProxies ?? []).map((proxy) => proxy.toLowerCase()),
+    publicUrl: shape.publicUrl === undefined ? undefined : new URL(shape.publicUrl).href.replace(/\/+$/, ''),
     allowedOrigins: (shape.allowedOrigins ?? []).map(browserOrigin),
     insecureNoAuth,
     prefix: shape.naming?.prefix ?? 'always',
     strategy: shape.strategy ?? 'one_for_one',
     instructions: shape.instructions ?? 'full',
     healthDetails: shape.health?.details ?? 'auto',
-    legacySse: shape.legacySse ?? true,
-    metrics: shape.metrics ?? true,
+    features: featuresOf(shape.features),
     passthroughExtensions: shape.passthroughExtensions ?? {},
   };
 }

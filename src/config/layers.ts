@@ -72,11 +72,19 @@ export function layersOf({ env, overrides, shape }: LayersInput): Layered {
   };
 }
 
+export interface LogSettings {
+  readonly logLevel: string;
+  readonly logFormat: string;
+  /** `backend=debug,http=error` */
+  readonly logLevels: string | undefined;
+  readonly logFile: string | undefined;
+}
+
 /** How the process talks, which no file says: the environment over the command line over the default. */
-export function logSettings(env: LayersInput['env'], overrides: object): { readonly logLevel: string; readonly logFormat: string } {
+export function logSettings(env: LayersInput['env'], overrides: object): LogSettings {
   const { settings } = layersOf({ env, overrides, shape: {} });
-  const of = (name: string) => String(settings.find(({ setting }) => setting.name === name)?.won.value);
-  return { logLevel: of('logLevel'), logFormat: of('logFormat') };
+  const of = (name: string) => settings.find(({ setting }) => setting.name === name)?.won.value as string | undefined;
+  return { logLevel: String(of('logLevel')), logFormat: String(of('logFormat')), logLevels: of('logLevels'), logFile: of('logFile') };
 }
 
 /** Whether a word is from a layer above the file. */

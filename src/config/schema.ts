@@ -2,7 +2,10 @@
 import { z } from 'zod';
 import { LIMITS, type LimitName } from '../limits.ts';
 import type { AlertType } from './config.ts';
+import { discoveryOptions } from './discovery.ts';
+import { FEATURE_NAMES, FEATURES, type FeatureName } from './features.ts';
 import { HOST, ORIGIN } from './hosts.ts';
+import { ALL_PROFILES, PROFILE } from './profiles.ts';
 import { secretsSchema } from './secrets.ts';
 import { complaint, DURATION, found, kindOf, SIZE, smallest } from './units.ts';
 
@@ -24,6 +27,13 @@ const tag = z.string().regex(TAG, {
     return `a tag has 1 to 64 lower-case letters, digits, ".", "_" and "-", and starts with a letter or digit; found ${found(input)}${advice}`;
   },
 });
+
+const profileError = ({ input }: Failure) =>
+  `a profile has 1 to 64 letters, digits, ".", "_" and "-", and starts with a letter or digit; found ${found(input)}`;
+const profile = z.string().regex(PROFILE, { error: profileError });
+const activeProfile = z
+  .string()
+  .refine((name) => name === ALL_PROFILES || PROFILE.test(name), { error: (failure) => `${profileError(failure)}; "*" stands for all` });
 
 const namespace = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,31}$/, {
   error: ({ input }) => `a namespace has 1 to 32 letters, digits and "-", and starts with a letter or digit; found ${found(input)}`,
@@ -50,6 +60,15 @@ function limit(name: LimitName) {
 }
 
 const limitOption = (name: LimitName) => limit(name).meta({ description: LIMITS[name].help, default: LIMITS[name].default });
+
+/** The table of switches. */
+const features = () =>
+  Object.fromEntries(
+    FEATURE_NAMES.map((name) => {
+      const { help, default: value } = FEATURES[name];
+      return [name, z.boolean().optional().meta({ description: help, default: value })];
+    }),
+  ) as Record<FeatureName, z.ZodOptional<z.ZodBoolean>>;
 
 /**
  * The table of limits as nested objects: `restart.initial` is `{ restart: { initial } }`.
@@ -89,6 +108,10 @@ export const serverSchema = z
       .optional()
       .describe('Transport. Default: stdio for a command; Streamable HTTP, then SSE, for a url.'),
     tags: z.array(tag).optional().describe('Words by which clients choose servers.'),
+    profiles: z
+      .array(profile)
+      .optional()
+      .describe('It runs only while one of these profiles is active (gateway.profiles); without profiles it runs always.'),
     disabled: z.boolean().optional().meta({ description: 'Keep the entry but do not use it.', default: false }),
     critical: z.boolean().optional().meta({ description: 'The gateway is unhealthy while this server is not usable.', default: false }),
     isolation: z.enum(['auto', 'shared', 'session', 'principal']).optional().meta({
@@ -100,6 +123,14 @@ export const serverSchema = z
       .boolean()
       .optional()
       .meta({ description: 'Let this server ask for the context of other servers when it samples (includeContext).', default: false }),
+    enabledTools: z
+      .array(text('name a tool'))
+      .optional()
+      .describe('The only tools of this server that clients see, by the names it gives them. Default: all.'),
+    disabledTools: z
+      .array(text('name a tool'))
+      .optional()
+      .describe('Tools of this server that no client sees or can call, by the names it gives them.'),
     namespace: namespace.optional().describe('Prefix of the names of its tools. Default: made from the name of the server.'),
     restart: z.enum(['always', 'on-failure', 'never']).optional().meta({
       description: 'When it is started again after its end: always; on-failure: unless it exited with code 0; never.',
@@ -140,6 +171,21 @@ const hostName = z.string().regex(HOST, {
 const origin = z.string().regex(ORIGIN, {
   error: ({ input }) => `expected an origin such as "https://app.example.com", without a path, found ${found(input)}`,
 });
+
+const NETWORKS = [z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()];
+const proxy = z.string().refine((text) => /^(loopback|private)$/i.test(text) || NETWORKS.some((kind) => kind.safeParse(text).success), {
+  error: ({ input }) => `expected an address, a network such as "10.0.0.0/8", "loopback" or "private"; found ${found(input)}`,
+});
+
+const publicUrl = z.string().refine(isPublicUrl, {
+  error: 'expected an address such as "https://mcp.example.com", with http or https, without user, query and fragment',
+});
+
+function isPublicUrl(text: string): boolean {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text) || /[?#\s]/.test(text)) return false;
+  const { username, password } = new URL(text);
+  return username === '' && password === '';
+}
 
 const portError = ({ input }: Failure) => `expected a port number from 0 to 65535, found ${found(input)}`;
 const port = z
@@ -201,11 +247,24 @@ const gateway = z.strictObject({
   host: text('leave the key out for 127.0.0.1').optional().meta({ description: 'Address to listen on.', default: '127.0.0.1' }),
   port: port.optional().meta({ description: 'Port to listen on; 0 takes a free one.', default: 3050 }),
   trustedHosts: z.array(hostName).optional().describe('Names in the Host header that are accepted besides loopback ones and host.'),
+  trustedProxies: z
+    .array(proxy)
+    .optional()
+    .describe(
+      'Proxies whose X-Forwarded-For, X-Forwarded-Host and Forwarded are believed: addresses, networks such as 10.0.0.0/8, loopback (this machine), private (private networks).',
+    ),
+  publicUrl: publicUrl
+    .optional()
+    .describe('Address by which clients reach the gateway, where that is not its own: that of a proxy. Its name is a trusted one.'),
   allowedOrigins: z.array(origin).optional().describe('Browser origins that are accepted besides loopback ones.'),
   insecureNoAuth: z
     .boolean()
     .optional()
     .meta({ description: 'Listen on an address other machines can reach, although there is no authentication.', default: false }),
+  profiles: z
+    .array(activeProfile)
+    .optional()
+    .describe('Active profiles: servers that name profiles run only with one of these; "*" stands for all.'),
   naming: z
     .strictObject({
       prefix: z
@@ -241,18 +300,14 @@ const gateway = z.strictObject({
     })
     .optional()
     .describe('What is told of the health of the gateway.'),
-  legacySse: z
-    .boolean()
-    .optional()
-    .meta({ description: 'Serve the transport of 2024-11-05 (HTTP+SSE) at /sse and /messages, for old clients.', default: true }),
-  metrics: z.boolean().optional().meta({ description: 'Count what happens, and show it to Prometheus at /metrics.', default: true }),
+  features: z.strictObject(features()).optional().describe('Functions of the gateway that can be switched off.'),
   passthroughExtensions: z
     .record(z.string().min(1), z.string())
     .optional()
     .describe(
       'Extensions of the protocol that onemcp does not know, each with the name of the one server it goes to: both sides are told of the capability, and requests of clients whose method begins with the name of the extension and a slash are relayed.',
     ),
-  ...limits({ alerts: { webhooks }, traces }),
+  ...limits({ alerts: { webhooks }, discovery: discoveryOptions, traces }),
   secrets: secretsSchema(limitsOfSecrets).optional().describe(`Where \${SECRET:name} is looked for.`),
 });
 

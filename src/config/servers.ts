@@ -11,7 +11,10 @@ export interface ListedServer {
   readonly words: readonly string[];
   readonly url: string | undefined;
   readonly tags: readonly string[];
+  readonly profiles: readonly string[];
   readonly disabled: boolean;
+  /** Where it is written, if not in the file itself. */
+  readonly from?: string;
 }
 
 type Listed = { readonly ok: true; readonly servers: readonly ListedServer[] } | { readonly ok: false; readonly issues: readonly Issue[] };
@@ -23,7 +26,7 @@ export function listServers(file: string, text: string): Listed {
   const value = document.value;
   const entries = serverPlaces(value).flatMap(({ path, servers }) =>
     Object.entries(servers).map(([name, entry]) => ({
-      server: listed(name, entry),
+      server: listEntry(name, entry),
       place: document.locate({ path: [...path, name], at: 'key', message: '' }),
     })),
   );
@@ -31,9 +34,10 @@ export function listServers(file: string, text: string): Listed {
   return { ok: true, servers: entries.map(({ server }) => server) };
 }
 
-function listed(name: string, written: unknown): ListedServer {
+/** One of them. */
+export function listEntry(name: string, written: unknown): ListedServer {
   const entry = isEntry(written) ? written : {};
-  const { command, args, url, type, tags, disabled, enabled } = entry;
+  const { command, args, url, type, tags, profiles, disabled, enabled } = entry;
   const words = [...texts(typeof command === 'string' ? [command] : command), ...texts(args)];
   const address = typeof url === 'string' && words.length === 0 ? url : undefined;
   return {
@@ -42,6 +46,7 @@ function listed(name: string, written: unknown): ListedServer {
     words,
     url: address,
     tags: texts(tags),
+    profiles: texts(profiles),
     disabled: disabled === true || disabled === 'true' || enabled === false,
   };
 }

@@ -36,8 +36,11 @@ const FLAGS: Readonly<Record<string, string>> = {
   host: '--host',
   port: '--port',
   insecureNoAuth: '--insecure-no-auth',
+  profiles: '--profile',
   logLevel: '--log-level',
   logFormat: '--log-format',
+  logLevels: '--log-levels',
+  logFile: '--log-file',
 };
 
 /** Of 1MCP, but for those that mean something else, which are in `oneMcp.ts`; of OpenTelemetry, the rest of which is in `traces.ts`. */
@@ -50,12 +53,20 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
   'traces.endpoint': ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'],
 };
 
-const DEFAULTS: Readonly<Record<string, unknown>> = { trustedHosts: [], allowedOrigins: [], passthroughExtensions: {} };
+const DEFAULTS: Readonly<Record<string, unknown>> = {
+  trustedHosts: [],
+  trustedProxies: [],
+  allowedOrigins: [],
+  profiles: [],
+  passthroughExtensions: {},
+};
 
 /** How the process talks; the file says nothing of it. */
 const RUN = {
   logLevel: z.enum(['error', 'warn', 'info', 'debug']).meta({ description: 'The least that is logged.', default: 'info' }),
   logFormat: z.enum(['pretty', 'json']).meta({ description: 'How logs are written to stderr.', default: 'pretty' }),
+  logLevels: z.string().meta({ description: 'Levels of single tags, the first words of events: backend=debug,http=error.' }),
+  logFile: z.string().meta({ description: 'A file that gets the log as well, as JSON lines; see log.maxBytes and log.files.' }),
 };
 
 /** `restart.initial` → `ONEMCP_RESTART_INITIAL` */

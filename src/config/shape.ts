@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { Path, Problem } from './issue.ts';
+import { MOVED } from './features.ts';
+import { formatPath, type Path, type Problem } from './issue.ts';
 import { type FileShape, fileSchema } from './schema.ts';
 import { nearest, unknownKey } from './suggest.ts';
 import { found, kindOf } from './units.ts';
@@ -39,7 +40,14 @@ function problemsOf(issue: z.core.$ZodIssue, schema: z.ZodType): Problem[] {
   const path = issue.path.filter((segment) => typeof segment !== 'symbol');
   if (issue.code === 'unrecognized_keys') {
     const known = keysAt(schema, path);
-    return issue.keys.map((key) => ({ path: [...path, key], at: 'key', message: unknownKey(key, known) }));
+    return issue.keys.map((key) => {
+      const now = MOVED[formatPath([...path, key])];
+      return {
+        path: [...path, key],
+        at: 'key',
+        message: now === undefined ? unknownKey(key, known) : `this is now ${now}; write it there`,
+      };
+    });
   }
   return [{ path, at: issue.code === 'invalid_key' ? 'key' : 'value', message: issue.message }];
 }
@@ -64,6 +72,7 @@ function explain(issue: z.core.$ZodRawIssue): string | undefined {
 /** The keys an object at a place of the file may have. */
 function keysAt(schema: unknown, path: Path): string[] {
   if (schema instanceof z.ZodOptional) return keysAt(schema.unwrap(), path);
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => keysAt(option, path));
   const [segment, ...rest] = path;
   if (schema instanceof z.ZodRecord) return keysAt(schema.valueType, rest);
   if (schema instanceof z.ZodArray) return keysAt(schema.element, rest);

@@ -67,6 +67,7 @@ const MAY_BE_ZERO: ReadonlySet<LimitName> = new Set<LimitName>([
   'sse.replayFor',
   'instance.max',
   'humanTotalTimeout',
+  'discovery.wait',
   'inspect.history',
 ]);
 

@@ -1,7 +1,8 @@
 /** Settings that are given by variables of the environment. */
 import type { Issue } from './config.ts';
+import { MOVED } from './features.ts';
 import { formatPath, type Problem } from './issue.ts';
-import { type Kind, SETTINGS, type Setting, variablesOf } from './settings.ts';
+import { type Kind, SETTINGS, type Setting, variableOf, variablesOf } from './settings.ts';
 import { complaintsOf } from './shape.ts';
 import { nearest } from './suggest.ts';
 
@@ -20,6 +21,11 @@ const PREFIX = 'ONEMCP_';
 /** Variables that are no settings: where secrets are, which file is served, and the mark of the processes of one run. */
 const OTHERS = /^ONEMCP_(SECRET\w*|CONFIG|ENV|RUN)$/;
 
+/** By the names that settings had before. */
+const MOVED_VARIABLES: ReadonlyMap<string, string> = new Map(
+  Object.entries(MOVED).map(([before, now]) => [variableOf(inGateway(before)), variableOf(inGateway(now))]),
+);
+
 const BOOLEANS: Readonly<Record<string, boolean>> = { true: true, false: false, 1: true, 0: false };
 
 /** Reads and checks the variables of all settings. An empty one counts as not set. */
@@ -36,7 +42,13 @@ export function given(env: Env): Given {
       if (complaints.length === 0) values.set(variable, value);
     }
   }
+  for (const [before, now] of MOVED_VARIABLES)
+    if (env[before]?.trim()) issues.push({ file: before, message: `this is now ${now}; set that` });
   return { values, issues, warnings: unknownVariables(env) };
+}
+
+function inGateway(path: string): string {
+  return path.replace(/^gateway\./, '');
 }
 
 /** What is not even JSON is told so. */
@@ -73,7 +85,7 @@ function unknownVariables(env: Env): Issue[] {
   return Object.keys(env).flatMap((name): Issue[] => {
     if (!name.startsWith(PREFIX) || OTHERS.test(name) || env[name] === undefined) return [];
     const rest = name.slice(PREFIX.length);
-    if (known.has(rest)) return [];
+    if (known.has(rest) || MOVED_VARIABLES.has(name)) return [];
     const guess = nearest(rest.replace(/^GATEWAY_/, ''), [...known.keys()]);
     return guess === undefined ? [] : [{ file: name, message: `unknown variable, did you mean ${known.get(guess)}?` }];
   });

@@ -17,22 +17,34 @@ export interface AppOptions {
   readonly metrics?: MetricsOptions | undefined;
   /** Whether there is HTTP+SSE, too. */
   readonly legacySse: boolean;
+  /** Whether there is `/openapi.json`; default: there is. */
+  readonly openapi?: boolean | undefined;
+  /** The address that clients know; undefined: none but that which they called. */
+  readonly publicUrl?: string | undefined;
   /** Loaded only with inspection: see http/inspect.ts. */
   readonly inspect?: Hono<Env> | undefined;
 }
 
 /** Every route. Health and metrics come before the guard: probes use addresses of their own. */
-export function createApp({ guard, mcp, health, metrics, legacySse, inspect }: AppOptions): Hono<Env> {
+export function createApp({ guard, mcp, health, metrics, legacySse, openapi = true, publicUrl, inspect }: AppOptions): Hono<Env> {
   const app = new Hono<Env>();
   app.route('/health', healthRoutes(health, guard));
   if (metrics) app.route('/metrics', metricsRoutes(metrics));
   app.use(hostGuard(guard));
   app.route('/mcp', mcpRoutes(mcp));
-  app.get('/openapi.json', (c) => c.json(openApi({ version: mcp.context.serverInfo.version, legacySse, metrics: metrics !== undefined })));
-  if (legacySse) app.route('/', legacySseRoutes(mcp));
+  if (openapi) {
+    const { version } = mcp.context.serverInfo;
+    app.get('/openapi.json', (c) => c.json(openApi({ version, legacySse, metrics: metrics !== undefined, publicUrl })));
+  }
+  if (legacySse) app.route('/', legacySseRoutes(mcp, hasPath(publicUrl)));
   if (inspect) app.route('/inspect', inspect);
   app.notFound((c) => {
-    const documents = ['/health', ...(metrics ? ['/metrics'] : []), '/openapi.json', ...(inspect ? ['/inspect'] : [])];
+    const documents = [
+      '/health',
+      ...(metrics ? ['/metrics'] : []),
+      ...(openapi ? ['/openapi.json'] : []),
+      ...(inspect ? ['/inspect'] : []),
+    ];
     const routes = ['/mcp', ...(legacySse ? ['/sse'] : []), ...documents];
     return c.json({ error: `nothing is at ${c.req.path}; there are ${routes.join(', ')}` }, 404);
   });
@@ -42,3 +54,6 @@ export function createApp({ guard, mcp, health, metrics, legacySse, inspect }: A
   });
   return app;
 }
+
+/** Whether a proxy takes something away from the paths that clients ask for. */
+const hasPath = (publicUrl: string | undefined): boolean => publicUrl !== undefined && new URL(publicUrl).pathname !== '/';

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Hono } from 'hono';
-import type { Reloaded } from '../config/config.ts';
+import type { PlanVariables, Reloaded } from '../config/config.ts';
 import { asOnemcpError, OnemcpError } from '../errors.ts';
 import type { Operation } from '../world.ts';
 import { readRequest } from './body.ts';
@@ -26,6 +26,11 @@ export function controlRoutes(ops: ControlOps, mcp?: McpOptions): Hono {
   app
     .get('/status', (c) => c.json(ops.status()))
     .get('/why/:name', (c) => c.json(ops.why(c.req.param('name'))))
+    .get('/logs', (c) => {
+      if (!ops.logs) throw new OnemcpError('invalid_request', 'this gateway keeps no lines of stderr');
+      const { server, after = '0', lines = '100' } = c.req.query();
+      return c.json(ops.logs({ server, after: countOf('after', after), most: countOf('lines', lines) }));
+    })
     .post('/servers/:name/:op', async (c) => {
       const { name, op } = c.req.param();
       if (!OPERATIONS.has(op))
@@ -42,9 +47,10 @@ export function controlRoutes(ops: ControlOps, mcp?: McpOptions): Hono {
     .post('/alerts/:name/unmute', (c) => c.json((ops.muteAlerts ?? noWebhooks)(c.req.param('name'), undefined)))
     .post('/reload', async () => reloadAnswer(await (ops.reload ?? missing)()))
     .post('/plan', async (c) => {
-      const { file } = await bodyOf(c.req.raw);
+      const { file, env, profiles } = await bodyOf(c.req.raw);
       if (file !== undefined && typeof file !== 'string') throw new OnemcpError('invalid_request', '"file" has to be a path');
-      return reloadAnswer(await (ops.plan ?? missing)(file));
+      const variables = { ...optionalText('env', env, 'ONEMCP_ENV'), ...optionalText('profiles', profiles, 'ONEMCP_PROFILES') };
+      return reloadAnswer(await (ops.plan ?? missing)(file, variables));
     });
   app.notFound((c) => c.json({ code: 'invalid_request', message: `nothing is at ${c.req.method} ${c.req.path}` }, 404));
   app.onError((thrown) => {
@@ -89,6 +95,19 @@ async function bodyOf(request: Request): Promise<Readonly<Record<string, unknown
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new OnemcpError('invalid_request', 'the body has to be an object');
   return value as Record<string, unknown>;
+}
+
+/** A text of the body as a variable; nothing when it is not there. */
+function optionalText(key: string, value: unknown, variable: keyof PlanVariables): PlanVariables {
+  if (value === undefined) return {};
+  if (typeof value !== 'string') throw new OnemcpError('invalid_request', `"${key}" has to be a text`);
+  return { [variable]: value };
+}
+
+function countOf(key: string, text: string): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(count)) return count;
+  throw new OnemcpError('invalid_request', `"${key}" has to be a whole number from 0`);
 }
 
 function durationOf(key: string, ms: unknown): number | undefined {

@@ -1,4 +1,4 @@
-import type { Reloaded } from '../config/config.ts';
+import type { PlanVariables, Reloaded } from '../config/config.ts';
 import type { ServerStatus, StatusDocument } from '../observe/status.ts';
 import type { WhyDocument } from '../observe/why.ts';
 import type { Operation } from '../world.ts';
@@ -12,6 +12,20 @@ export interface OperationResult {
   readonly server: ServerStatus | undefined;
 }
 
+/** Lines that servers wrote to stderr, and the number to ask on from. */
+export interface LogsAnswer {
+  readonly last: number;
+  /** `ts` as in ISO 8601. */
+  readonly lines: readonly { readonly ts: string; readonly server: string; readonly line: string }[];
+}
+
+/** Which lines: the newest `most` after number `after`, of one server if it is named. */
+export interface LogsQuery {
+  readonly server?: string | undefined;
+  readonly after: number;
+  readonly most: number;
+}
+
 /** What an operator can ask of a running gateway. */
 export interface ControlOps {
   readonly status: () => StatusDocument;
@@ -22,6 +36,8 @@ export interface ControlOps {
    * @throws OnemcpError `unknown_server`
    */
   readonly operate: (operation: Operation, options: { readonly wait: boolean; readonly signal: AbortSignal }) => Promise<OperationResult>;
+  /** What servers wrote to stderr. @throws OnemcpError `unknown_server` */
+  readonly logs?: ((query: LogsQuery) => LogsAnswer) | undefined;
   /** Reads the configuration again and applies it; nothing changes if there is anything wrong with it. */
   readonly reload?: (() => Promise<Reloaded>) | undefined;
   /**
@@ -29,6 +45,6 @@ export interface ControlOps {
    * without webhooks. @throws OnemcpError `unknown_server`
    */
   readonly muteAlerts?: ((name: string, ms: number | undefined) => { readonly message: string }) | undefined;
-  /** What a reload would do; of another file than the one that is served, if one is named. */
-  readonly plan?: ((file: string | undefined) => Promise<Reloaded>) | undefined;
+  /** What a reload would do; of another file than the one that is served, or under other variables, if they are given. */
+  readonly plan?: ((file: string | undefined, variables?: PlanVariables) => Promise<Reloaded>) | undefined;
 }

@@ -3,7 +3,8 @@ import type { OnemcpError } from '../errors.ts';
 import { type Health, healthLevel, healthStatus, isReady, withoutDetails } from '../observe/health.ts';
 import type { World } from '../world.ts';
 import type { Env } from './env.ts';
-import type { HostGuard } from './guard/host.ts';
+import { type HostGuard, headersOf } from './guard/host.ts';
+import { clientAddress, isForwarded, isLoopbackAddress, type Proxies } from './guard/proxies.ts';
 
 export interface HealthOptions {
   readonly world: () => World;
@@ -15,13 +16,15 @@ export interface HealthOptions {
   readonly details: HealthDetails;
   /** The story of one server, for `?explain=name`. @throws OnemcpError `unknown_server` */
   readonly explain: (name: string) => object;
+  /** Who may say that somebody else asks; undefined: whoever says so is a stranger. */
+  readonly proxies?: Proxies | undefined;
 }
 
 export type HealthDetails = 'auto' | 'full' | 'minimal';
 
 /** `/health`, `/health/live`, `/health/ready`: open to every probe, whatever its Host header, and never rate limited. */
-export function healthRoutes({ world, health, details, explain }: HealthOptions, guard: HostGuard): Hono<Env> {
-  const isFull = (c: Context<Env>): boolean => (details === 'auto' ? isNear(c, guard) : details === 'full');
+export function healthRoutes({ world, health, details, explain, proxies }: HealthOptions, guard: HostGuard): Hono<Env> {
+  const isFull = (c: Context<Env>): boolean => (details === 'auto' ? isNear(c, guard, proxies) : details === 'full');
   return new Hono<Env>()
     .use((c, next) => {
       c.header('cache-control', 'no-store');
@@ -62,13 +65,14 @@ function explained(c: Context<Env>, name: string, { isFull, explain }: Explainin
   }
 }
 
-const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
-const LOOPBACK = /^(?:::1|(?:::ffff:)?127(?:\.\d{1,3}){3})$/;
-
-/** Whether a program of this machine asks, and not for another: no proxy stands between, and the name is one of ours. */
-function isNear(c: Context<Env>, guard: HostGuard): boolean {
-  const peer = c.env?.incoming?.socket.remoteAddress;
-  if (peer !== undefined && !LOOPBACK.test(peer)) return false;
-  if (FORWARDED.some((name) => c.req.header(name) !== undefined)) return false;
-  return guard(c.req.header('host') ?? new URL(c.req.url).host, c.req.header('origin')) === undefined;
+/**
+ * Whether a program of this machine asks, by a name of ours, and not for another: no proxy stands between, or trusted ones say that
+ * it is at their beginning.
+ */
+function isNear(c: Context<Env>, guard: HostGuard, proxies: Proxies | undefined): boolean {
+  const headers = headersOf(c);
+  const socket = c.env?.incoming?.socket;
+  if (!socket) return !isForwarded(headers) && guard(headers) === undefined;
+  const client = clientAddress(socket.remoteAddress ?? '', headers, proxies);
+  return client !== undefined && isLoopbackAddress(client) && guard(headers, socket) === undefined;
 }

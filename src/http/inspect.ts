@@ -4,6 +4,8 @@ import { OnemcpError } from '../errors.ts';
 import type { Inspection } from '../observe/inspect.ts';
 import { errorAnswer, methodNotAllowed } from './answer.ts';
 import { answered, type Env } from './env.ts';
+import { headersOf } from './guard/host.ts';
+import { isForwarded } from './guard/proxies.ts';
 import { inspectPage, messagePage, STATELY_ORIGIN, statelyPage } from './inspect/page.ts';
 import type { Outlet, Sink } from './outlet.ts';
 import type { EventStream } from './sse.ts';
@@ -84,12 +86,12 @@ function tokenCheck(token: string): (given: string | undefined) => boolean {
 
 const bearer = (c: Context): string | undefined => /^bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
 
-/** Whether both ends of the connection are this machine, and the browser knows it under a name of its own. */
+/** Whether both ends of the connection are this machine, no proxy stands between, and the browser knows it under a name of its own. */
 function isLoopback(c: Context<Env>): boolean {
   const socket = c.env?.incoming?.socket;
   const { hostname } = new URL(`http://${c.req.header('host') ?? new URL(c.req.url).host}`);
   const named = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
-  return named && (!socket || /^(::1$|127\.|::ffff:127\.)/.test(socket.remoteAddress ?? ''));
+  return named && !isForwarded(headersOf(c)) && (!socket || /^(::1$|127\.|::ffff:127\.)/.test(socket.remoteAddress ?? ''));
 }
 
 /** Bytes that the other side may owe before more of the history is written, and milliseconds until the next look. */

@@ -12,8 +12,10 @@ import type { StreamSession } from './sessions.ts';
 /**
  * HTTP+SSE, the transport of version 2024-11-05: `GET /sse` is the session, whose first event names where to POST; every
  * answer comes on the stream. MCP 2024-11-05 basic/transports §HTTP with SSE.
+ * @param relative names that place beside `/sse` instead of from the root, for clients that see us below a path of a proxy
  */
-export function legacySseRoutes(options: McpOptions): Hono<Env> {
+export function legacySseRoutes(options: McpOptions, relative = false): Hono<Env> {
+  const root = relative ? '' : '/';
   const { context, sessions, onBug } = options;
   return (
     new Hono<Env>()
@@ -22,7 +24,7 @@ export function legacySseRoutes(options: McpOptions): Hono<Env> {
         if (c.req.method !== 'GET') return methodNotAllowed('GET');
         if (!accepts(c.req.header('accept'), 'text/event-stream')) return errorAnswer(notAcceptable('text/event-stream'));
         const refusal = sessions.refusal(context.world().phase);
-        return refusal ? errorAnswer(refusal) : answered(c, (outlet) => open(outlet, options));
+        return refusal ? errorAnswer(refusal) : answered(c, (outlet) => open(outlet, root, options));
       })
       // A newer client tries a POST first, and falls back when it is refused.
       .all('/sse', () => methodNotAllowed('GET'))
@@ -38,7 +40,7 @@ export function legacySseRoutes(options: McpOptions): Hono<Env> {
   );
 }
 
-function open(outlet: Outlet, { context, methods, sessions, streams, onBug }: McpOptions): void {
+function open(outlet: Outlet, root: string, { context, methods, sessions, streams, onBug }: McpOptions): void {
   sessions.addStream((id) => {
     const stream = streams.open(outlet, {
       onEnd() {
@@ -50,7 +52,7 @@ function open(outlet: Outlet, { context, methods, sessions, streams, onBug }: Mc
       stream.send(text);
       return true;
     });
-    stream.event('endpoint', `/messages?sessionId=${id}`);
+    stream.event('endpoint', `${root}messages?sessionId=${id}`);
     return { connection, end: stream.end };
   });
 }

@@ -6,6 +6,8 @@ export interface OpenApiOptions {
   readonly legacySse: boolean;
   /** Whether there is `/metrics`. */
   readonly metrics: boolean;
+  /** The address that clients know, without a slash at its end. */
+  readonly publicUrl?: string | undefined;
 }
 
 const STATES = [
@@ -22,7 +24,7 @@ const STATES = [
 type Node = Readonly<Record<string, unknown>>;
 
 /** Every HTTP route for clients and probes. OpenAPI 3.1.0; checked against the routes by test/http/openapi.test.ts. */
-export const openApi = ({ version, legacySse, metrics }: OpenApiOptions): Node => ({
+export const openApi = ({ version, legacySse, metrics, publicUrl = '/' }: OpenApiOptions): Node => ({
   openapi: '3.1.0',
   info: {
     title: 'onemcp',
@@ -30,7 +32,7 @@ export const openApi = ({ version, legacySse, metrics }: OpenApiOptions): Node =
     summary: 'One supervised MCP endpoint in front of all your MCP servers.',
     license: { name: 'MIT', identifier: 'MIT' },
   },
-  servers: [{ url: '/' }],
+  servers: [{ url: publicUrl }],
   tags: [
     { name: 'mcp', description: 'The Model Context Protocol.' },
     { name: 'operations', description: 'Probes and documents for operations.' },
@@ -240,11 +242,23 @@ const SCHEMAS: Node = {
   Live: object({ status: { const: 'alive' } }),
   Ready: object({ status: { enum: ['ready', 'not ready'] }, phase: string, configuration: object({ loaded: { type: 'boolean' } }) }),
   Story: object({ name: string, timestamp: time, path: { type: 'array' }, circuit: { enum: ['closed', 'half-open', 'open'] } }),
+  Source: object(
+    {
+      name: string,
+      status: { enum: ['ok', 'waiting', 'failing'] },
+      since: time,
+      servers: count,
+      lastError: string,
+      notes: { type: 'array', items: string },
+    },
+    ['name', 'status', 'since', 'servers'],
+  ),
   Server: object(
     {
       name: string,
       status: { enum: [...STATES, 'disabled'] },
       healthy: { type: 'boolean' },
+      reason: string,
       tags: { type: 'array', items: string },
       critical: { type: 'boolean' },
       since: time,
@@ -291,6 +305,7 @@ const SCHEMAS: Node = {
           revision: count,
           appliedAt: time,
           lastError: object({ at: time, count, issues: { type: 'array', items: string } }, ['at', 'count']),
+          sources: { type: 'array', items: ref('Source') },
         },
         ['loaded', 'serverCount', 'enabledCount', 'disabledCount', 'authEnabled', 'transport'],
       ),

@@ -25,8 +25,10 @@ export interface IoDeps {
   readonly limits: Limits;
   readonly log: Log;
   readonly reaper: Reaper;
+  /** Keeps what backends write to stderr, as they write it. */
+  readonly keepStderr?: ((backend: string, line: string) => void) | undefined;
   /** Environment of the gateway; children see only the allow-list of it. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Replaces every known secret in a text with `***`. */
-  readonly redact: (text: string) => string;
+  /** Replaces every known secret in a text with `***`. `isCut`: the text went on; what may be the beginning of one at its end goes too. */
+  readonly redact: (text: string, isCut?: boolean) => string;
 }

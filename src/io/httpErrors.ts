@@ -63,7 +63,7 @@ export function connectionFailure({ name, origin, redact }: HttpTarget, thrown: 
   if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW') {
     return invalidAnswer({ name, origin, redact }, `something that is not HTTP (${code}): check its url`);
   }
-  return fail('connection-failed', `cannot be used: ${plain(message)}`);
+  return fail('connection-failed', `cannot be used: ${plain(redact(message))}`);
 }
 
 /** Whether it failed before there was a connection; the same codes occur on connections that stand. */

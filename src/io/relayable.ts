@@ -1,3 +1,4 @@
+import { mapTexts } from '../json.ts';
 import type { Json } from '../world.ts';
 import { visibleControls } from './lines.ts';
 
@@ -23,19 +24,13 @@ export function createRelayable({ name, redact = (text) => text }: RelayableOpti
   const clean = (text: string) => visibleControls(redact(text));
   return (error) => {
     const given = (typeof error === 'object' && error !== null ? error : { message: error }) as Json;
-    const { code, data } = given;
+    const { code } = given;
     const message = typeof given.message === 'string' ? given.message : `"${name}" answered with an error that is none of JSON-RPC`;
     const safe = { code: Number.isInteger(code) ? (code as number) : -32603, message: clean(message) };
-    const safeData = withoutSecrets(data, redact);
-    if (safe.code === code && safe.message === given.message && safeData === data) return given as unknown as RelayedError;
-    return { ...given, ...safe, ...(data !== undefined && { data: safeData }) };
+    const json = JSON.stringify(given);
+    // Near free for what holds none.
+    const rest = redact(json) === json ? given : (mapTexts(given, redact) as Json);
+    if (safe.code === code && safe.message === given.message && rest === given) return given as unknown as RelayedError;
+    return { ...rest, ...safe };
   };
-}
-
-/** The same value, if there is no secret in it. */
-function withoutSecrets(value: unknown, redact: (text: string) => string): unknown {
-  if (value === undefined) return undefined;
-  const text = JSON.stringify(value);
-  const clean = redact(text);
-  return clean === text ? value : JSON.parse(clean);
 }

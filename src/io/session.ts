@@ -91,7 +91,7 @@ export async function openSession(transport: BackendTransport, options: SessionO
       // Whoever starts the session says how long that may take.
       { signal: options.signal, timeoutMs: options.requestTotalTimeout },
     );
-    peer.info = backendInfo(options.name, result);
+    peer.info = backendInfo(options, result);
     transport.setProtocolVersion(peer.info.protocolVersion);
     peer.notify('notifications/initialized');
     return peer;
@@ -106,12 +106,12 @@ function refusedHandshake(error: WireError, { name, redact = (text) => text }: S
   return new OnemcpError('invalid_response', message, { server: name, reason: 'init-error', retryable: true }, error);
 }
 
-function backendInfo(name: string, result: Json): BackendInfo {
+function backendInfo({ name, redact = (text) => text }: SessionOptions, result: Json): BackendInfo {
   const version = result.protocolVersion;
   if (typeof version !== 'string' || !BACKEND_VERSIONS.includes(version)) {
     throw new OnemcpError(
       'unsupported_version',
-      `"${name}" speaks protocol version ${printable(String(JSON.stringify(version)), 40)}, which onemcp does not know (it knows ${BACKEND_VERSIONS.join(', ')})`,
+      `"${name}" speaks protocol version ${printable(redact(String(JSON.stringify(version))), 40)}, which onemcp does not know (it knows ${BACKEND_VERSIONS.join(', ')})`,
       { server: name, reason: 'unsupported-version', retryable: false },
     );
   }
@@ -136,6 +136,7 @@ const LIST_CHANGED: ReadonlyMap<string, 'tools' | 'prompts' | 'resources'> = new
 function createPeer(transport: BackendTransport, options: SessionOptions) {
   const relayable = createRelayable(options);
   const { name, log, requestTimeout, requestTotalTimeout, humanTotalTimeout, floodProgress, capabilities = {}, owner } = options;
+  const { redact = (text) => text } = options;
   const pending = new RequestTable<Pending>();
   const legs = new Map<RequestId, Leg>();
   const listeners = new Set<(event: SessionEvent) => void>();
@@ -229,7 +230,7 @@ function createPeer(transport: BackendTransport, options: SessionOptions) {
   };
 
   const stray = (event: string, id: RequestId | null | undefined) => {
-    if (flood.admitStray(lastReceived)) log('debug', event, { backend: name, id: String(id).slice(0, 100) });
+    if (flood.admitStray(lastReceived)) log('debug', event, { backend: name, id: redact(String(id)).slice(0, 100) });
   };
 
   const pause = (entry: Pending) => {

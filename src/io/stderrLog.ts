@@ -26,13 +26,13 @@ export function throttled(stream: Readable, push: (chunk: Buffer) => void): (chu
 const LINE_BYTES = 8 * 1024;
 const LINES_PER_WINDOW = 20;
 const WINDOW_MS = 10_000;
-/** Cut from the kept part of a long line after redaction: the start of a secret that was cut in two is in it. */
+/** Cut from the kept part of a long line as well: what is there was cut itself, and is not always known for what it is. */
 const SEAM = 512;
 /** Lines that end a stack trace of Node or close a block: they say nothing. */
 const SPEECHLESS = /^\s*(at .*|Node\.js v\S+|[{}[\]()^~,;\s]*)$/;
 
 /** Logs the lines of stderr within a budget and keeps its tail, redacted line by line. */
-export function createStderrLog(backend: string, { limits, log, redact }: IoDeps) {
+export function createStderrLog(backend: string, { limits, log, redact, keepStderr }: IoDeps) {
   const ringBytes = limits['stderr.ringBytes'];
   let lines: string[] = [];
   let size = 0;
@@ -52,6 +52,7 @@ export function createStderrLog(backend: string, { limits, log, redact }: IoDeps
     logged = suppressed = 0;
   };
   const onLine = (line: string) => {
+    keepStderr?.(backend, line);
     lines.push(line);
     size += line.length + 1;
     if (size > 2 * ringBytes) trim();
@@ -62,7 +63,7 @@ export function createStderrLog(backend: string, { limits, log, redact }: IoDeps
   const reader = createLineReader({
     maxBytes: Math.min(LINE_BYTES, ringBytes),
     onLine,
-    onOversize: ({ head, bytes }) => onLine(`${redact(head).slice(0, -SEAM)}… (${bytes} bytes)`),
+    onOversize: ({ head, bytes }) => onLine(`${redact(head, true).slice(0, -SEAM)}… (${bytes} bytes)`),
   });
 
   return {

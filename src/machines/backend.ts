@@ -434,6 +434,8 @@ export const configuredView = (spec: BackendSpec) => ({
   kind: spec.kind,
   attributes: spec.kind === 'remote' && spec.type !== 'sse',
   dependsOn: spec.dependsOn,
+  enabledTools: spec.enabledTools,
+  disabledTools: spec.disabledTools,
   retry: spec.retry,
   maxConcurrency: spec.maxConcurrency,
   maxQueue: spec.maxQueue,

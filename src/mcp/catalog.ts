@@ -32,8 +32,10 @@ export interface FetchOptions {
   /** What was wrong before: it stays for the kinds that are not read now. */
   readonly previousNotes?: readonly string[];
   readonly kinds?: readonly Kind[];
-  /** Takes secrets out of what the backend says. */
+  /** Takes secrets out of what the backend says, and makes it fit to be shown. */
   readonly redact?: (text: string) => string;
+  /** Takes secrets out and changes nothing else: what is cut later would no longer show the whole of one. */
+  readonly hide?: (text: string) => string;
 }
 
 /** Notes on one list. A list with thousands of bad items gets a few, and a count of the rest. */
@@ -126,7 +128,7 @@ function listFailure(name: string, error: unknown, redact: (text: string) => str
  */
 async function fetchKind(session: BackendSession, kind: Kind, options: FetchOptions, notes: Notes): Promise<readonly Json[]> {
   const { method, key } = LISTS[kind];
-  const { limits, signal } = options;
+  const { limits, signal, hide = (text) => text } = options;
   const found = new Map<string, Json>();
   const cursors = new Set<string>();
   const deadline = performance.now() + limits['list.totalTimeout'];
@@ -150,7 +152,7 @@ async function fetchKind(session: BackendSession, kind: Kind, options: FetchOpti
       if (options.previous[kind].length > 0) return options.previous[kind];
       break;
     }
-    for (const item of result[key] as readonly unknown[]) addItem(kind, item, { found, notes, limits });
+    for (const item of result[key] as readonly unknown[]) addItem(kind, item, { found, notes, limits, hide });
     const cursor = result.nextCursor;
     // "" is a cursor like any other (MCP server/utilities/pagination).
     if (typeof cursor !== 'string') break;
@@ -199,25 +201,27 @@ interface Adding {
   readonly found: Map<string, Json>;
   readonly notes: Notes;
   readonly limits: Limits;
+  readonly hide: (text: string) => string;
 }
 
-function addItem(kind: Kind, item: unknown, { found, notes, limits }: Adding): void {
-  const flaw = flawOf(kind, item, found, limits);
+function addItem(kind: Kind, item: unknown, adding: Adding): void {
+  const { found, notes, limits, hide } = adding;
+  const flaw = flawOf(kind, item, adding);
   if (flaw) return notes.item(flaw);
   const id = (item as Json)[LISTS[kind].id] as string;
   const tidy = tidied(item as Json, limits);
-  if (typeof tidy === 'string') return notes.item(`${labelOf(id)}: ${tidy}`);
-  for (const note of tidy.notes) notes.change(`${labelOf(id)}: ${note}`);
+  if (typeof tidy === 'string') return notes.item(`${labelOf(id, hide)}: ${tidy}`);
+  for (const note of tidy.notes) notes.change(`${labelOf(id, hide)}: ${note}`);
   found.set(id, tidy.item);
 }
 
 /** Why an item cannot be served, or undefined. */
-function flawOf(kind: Kind, item: unknown, found: ReadonlyMap<string, Json>, limits: Limits): string | undefined {
+function flawOf(kind: Kind, item: unknown, { found, limits, hide }: Adding): string | undefined {
   const { id } = LISTS[kind];
   if (!isObject(item)) return 'it is not an object';
   const value = item[id];
   if (typeof value !== 'string' || value === '') return `its "${id}" is not a text`;
-  const label = labelOf(value);
+  const label = labelOf(value, hide);
   if (id !== 'name' && value.length > MAX_URI) return `${label} begins a "${id}" of ${value.length} characters`;
   if (id === 'name' && value.length > limits['item.maxName']) {
     return `${label} begins a "name" of ${value.length} characters, more than ${limits['item.maxName']} (item.maxName)`;
@@ -229,4 +233,4 @@ function flawOf(kind: Kind, item: unknown, found: ReadonlyMap<string, Json>, lim
 }
 
 /** The beginning of an id, for notes. */
-const labelOf = (id: string): string => quoted(id.slice(0, 80));
+const labelOf = (id: string, hide: (text: string) => string): string => quoted(hide(id).slice(0, 80));

@@ -37,7 +37,7 @@ export interface ContextOptions {
   readonly release: (id: string) => void;
   /** Starts a backend that sleeps. */
   readonly wake: (backend: string) => void;
-  readonly log: (level: 'debug' | 'warn', event: string, facts: Record<string, unknown>) => void;
+  readonly log: Context['log'];
 }
 
 /** What is known only after the start. */
@@ -90,6 +90,7 @@ export function createContext(options: ContextOptions): { readonly context: Open
     naming,
     limits,
     serverInfo,
+    log,
     traffic: createTraffic(),
     tracing: undefined as Tracing | undefined,
     now,

@@ -25,6 +25,7 @@ export interface Context {
   readonly traffic: Traffic;
   /** Undefined: nobody traces requests. */
   readonly tracing: Tracing | undefined;
+  readonly log: (level: 'debug' | 'warn', event: string, facts: Record<string, unknown>) => void;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Milliseconds since the epoch. */

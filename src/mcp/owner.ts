@@ -3,6 +3,7 @@ import { isObject } from '../json.ts';
 import type { Json, World } from '../world.ts';
 import type { Context } from './method.ts';
 import { splitName } from './names.ts';
+import { isShown } from './shown.ts';
 import { resolveUri, templateMatches } from './uri.ts';
 import { type ListView, type Naming, pointsTo, type Route, type View } from './view.ts';
 
@@ -115,10 +116,13 @@ export function unlistedOwner(name: string, { backends }: World, { prefix }: Nam
   const own = [...backends.values()].filter(
     ({ state, isolation }) => state === 'connected' && (isolation === 'session' || isolation === 'principal'),
   );
-  if (prefix === 'never') return own.length === 1 && name !== '' ? { backend: (own[0] as { name: string }).name, name } : undefined;
+  if (prefix === 'never') {
+    const [only, ...others] = own;
+    return only && others.length === 0 && name !== '' && isShown(only, name) ? { backend: only.name, name } : undefined;
+  }
   const parts = splitName(name);
   const owner = parts && own.find(({ namespace }) => namespace === parts.namespace);
-  return owner && parts.rest !== '' ? { backend: owner.name, name: parts.rest } : undefined;
+  return owner && parts.rest !== '' && isShown(owner, parts.rest) ? { backend: owner.name, name: parts.rest } : undefined;
 }
 
 /**

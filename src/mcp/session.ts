@@ -66,6 +66,9 @@ export function createSession(initialize: JsonRpcMessage, ports: SessionPorts): 
   return { session, opening };
 }
 
+/** Characters of what a client names that a log shows. */
+const MOST_OF_ID = 64;
+
 /** A request of the client that is not answered yet. */
 interface Running {
   readonly id: RequestId;
@@ -111,9 +114,22 @@ function openSession(protocolVersion: string, capabilities: Json, { context, met
     } catch (error) {
       call.span?.failed(call.signal.aborted ? CANCELLED : error);
       if (call.signal.aborted) return undefined;
-      if (!(error instanceof OnemcpError) && !(error instanceof WireError)) onBug(error);
+      if (error instanceof OnemcpError) tellFailure(call, error);
+      else if (!(error instanceof WireError)) onBug(error);
       return errorText(id, error);
     }
+  };
+
+  /** Without its message, which may quote what was asked for. */
+  const tellFailure = ({ method, id }: Call, { code, data }: OnemcpError) => {
+    const request = String(id).slice(0, MOST_OF_ID);
+    context.log('debug', 'request.failed', {
+      session: client.id,
+      request,
+      method: method.slice(0, MOST_OF_ID),
+      code,
+      backend: data?.server,
+    });
   };
 
   /** A client that was given a list after its change need not be told of it. */

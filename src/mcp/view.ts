@@ -3,6 +3,7 @@ import { type BackendView, type Json, KINDS, type Kind, type World } from '../wo
 import { idField } from './catalog.ts';
 import { ORIGINAL_NAME_META, SERVER_META } from './metaKeys.ts';
 import { exposeName } from './names.ts';
+import { createShown } from './shown.ts';
 import { exposeTemplate, exposeUri } from './uri.ts';
 
 /** Where an exposed name or URI leads: the backend, and what the backend calls it. */
@@ -50,8 +51,11 @@ export function createViewOf(naming: Naming): (world: World) => View {
   const seen = new Map<Kind, { sources: readonly (readonly Json[])[]; names: string; list: ListView }>();
   let last: { world: World['backends']; view: View } | undefined;
 
+  const shown = createShown();
+  const itemsOf = (backend: BackendView, kind: Kind) => (kind === 'tools' ? shown(backend) : backend.items[kind]);
+
   const expose = (backend: BackendView, kind: Kind): readonly Exposed[] => {
-    const items = backend.items[kind];
+    const items = itemsOf(backend, kind);
     let byBackend = exposedOf.get(items);
     if (!byBackend) {
       byBackend = new Map();
@@ -60,14 +64,14 @@ export function createViewOf(naming: Naming): (world: World) => View {
     const key = `${kind} ${backend.namespace} ${backend.name}`;
     let exposed = byBackend.get(key);
     if (!exposed) {
-      exposed = exposeAll(backend, kind, naming);
+      exposed = exposeAll(items, { backend, kind, naming });
       byBackend.set(key, exposed);
     }
     return exposed;
   };
 
   const listOf = (backends: readonly BackendView[], kind: Kind): ListView => {
-    const sources = backends.map((backend) => backend.items[kind]);
+    const sources = backends.map((backend) => itemsOf(backend, kind));
     const names = backends.map(({ name, namespace }) => `${namespace}/${name}`).join(' ');
     const known = seen.get(kind);
     if (known && known.names === names && known.sources.every((source, index) => source === sources[index])) return known.list;
@@ -98,11 +102,17 @@ export function createViewOf(naming: Naming): (world: World) => View {
   };
 }
 
-function exposeAll(backend: BackendView, kind: Kind, { prefix, maxLength }: Naming): readonly Exposed[] {
+interface Exposing {
+  readonly backend: BackendView;
+  readonly kind: Kind;
+  readonly naming: Naming;
+}
+
+function exposeAll(items: readonly Json[], { backend, kind, naming: { prefix, maxLength } }: Exposing): readonly Exposed[] {
   const field = idField(kind);
   const taken = new Set<string>();
   const named = kind === 'tools' || kind === 'prompts';
-  return backend.items[kind].map((item) => {
+  return items.map((item) => {
     const original = item[field] as string;
     const id = named
       ? exposeName(prefix === 'always' ? backend.namespace : '', original, maxLength, taken)

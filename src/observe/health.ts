@@ -1,3 +1,4 @@
+import type { SourceState } from '../config/config.ts';
 import { formatIssue } from '../config/issue.ts';
 import type { BackendView, InstanceView, Successor, World } from '../world.ts';
 
@@ -21,6 +22,8 @@ export interface Vitals {
   readonly waitingFor?: (backend: string) => Waiting | undefined;
   /** What is wrong with the gateway itself, in sentences. */
   readonly problems?: readonly string[];
+  /** Where servers come from besides the configuration file. */
+  readonly sources?: readonly SourceState[];
 }
 
 /** Requests of clients that wait for a backend, whatever they wait for. */
@@ -34,6 +37,8 @@ export interface ServerHealth {
   readonly name: string;
   readonly status: BackendView['state'] | 'disabled';
   readonly healthy: boolean;
+  /** Why it is not used, although the file does not disable it. */
+  readonly reason?: string;
   /** Stopped until a request needs it. */
   readonly asleep?: true;
   /** Requests wait, by wish of an operator: until then (ISO 8601), or until it is resumed. */
@@ -112,9 +117,26 @@ export interface Health {
     readonly appliedAt: string;
     /** Why the file as it is now was not applied; the one before is in force. */
     readonly lastError?: ConfigurationError;
+    /** Where servers come from besides the file, when there is any. */
+    readonly sources?: readonly SourceHealth[];
   };
   /** What is wrong with the gateway itself, while anything is: it serves all the same. */
   readonly problems?: readonly string[];
+}
+
+/** A source of servers besides the configuration file. */
+export interface SourceHealth {
+  /** `conf.d`, `docker`, `kubernetes`. */
+  readonly name: string;
+  /** `failing`: what it had last is still in force; `waiting`: it has not answered yet. */
+  readonly status: SourceState['status'];
+  /** ISO 8601. */
+  readonly since: string;
+  /** Servers of it that are used. */
+  readonly servers: number;
+  readonly lastError?: string;
+  /** Why single servers of it are left out, the first ones, and what is odd about others. */
+  readonly notes?: readonly string[];
 }
 
 interface ConfigurationError {
@@ -153,7 +175,9 @@ export const healthStatus = (level: HealthLevel): 200 | 503 => (level === 'unhea
 /** The World as the guide's health document: a pure projection, nothing is remembered. */
 export function health(world: World, vitals: Vitals): Health {
   const views = [...world.backends.values()];
-  const disabled: ServerHealth[] = world.config.disabled.map((name) => ({ name, status: 'disabled', healthy: false }));
+  const { inactive = {} } = world.config;
+  const reasonOf = (name: string) => (Object.hasOwn(inactive, name) ? { reason: inactive[name] as string } : {});
+  const disabled: ServerHealth[] = world.config.disabled.map((name) => ({ name, status: 'disabled', healthy: false, ...reasonOf(name) }));
   const instances = instancesByBackend(world);
   const details = [...views.map((view) => serverHealth(view, vitals, instances.get(view.name))), ...disabled];
   const healthy = views.filter(isUsable).length;
@@ -184,6 +208,7 @@ export function health(world: World, vitals: Vitals): Health {
       revision: world.config.revision,
       appliedAt: iso(world.config.appliedAt),
       ...(world.config.lastError && { lastError: configurationError(world.config.lastError) }),
+      ...(vitals.sources && vitals.sources.length > 0 && { sources: vitals.sources.map(sourceHealth) }),
     },
     ...(problems.length > 0 && { problems }),
   };
@@ -192,18 +217,40 @@ export function health(world: World, vitals: Vitals): Health {
 /** What a stranger may know: how many servers there are and how they are, but no names, texts or places. */
 export type MinimalHealth = Omit<Health, 'servers' | 'configuration' | 'problems'> & {
   readonly servers: Omit<Health['servers'], 'details'>;
-  readonly configuration: Omit<Health['configuration'], 'lastError'> & { readonly lastError?: Pick<ConfigurationError, 'at' | 'count'> };
+  readonly configuration: Omit<Health['configuration'], 'lastError' | 'sources'> & {
+    readonly lastError?: Pick<ConfigurationError, 'at' | 'count'>;
+  };
 };
 
 export function withoutDetails({ problems: _, servers, configuration, ...rest }: Health): MinimalHealth {
   const { details: _details, ...counts } = servers;
-  const { lastError, ...settings } = configuration;
+  const { lastError, sources: _sources, ...settings } = configuration;
   return {
     ...rest,
     servers: counts,
     configuration: { ...settings, ...(lastError && { lastError: { at: lastError.at, count: lastError.count } }) },
   };
 }
+
+export const sourceHealth = ({ name, status, since, servers, lastError, notes }: SourceState): SourceHealth => ({
+  name,
+  status,
+  since: iso(since),
+  servers,
+  ...(lastError !== undefined && { lastError }),
+  ...(notes.length > 0 && { notes: notes.slice(0, MOST_ISSUES) }),
+});
+
+/** Without the secrets that its texts may hold. */
+export const shownSource = ({ lastError, notes, ...state }: SourceState, redact: (text: string) => string): SourceState => ({
+  ...state,
+  ...(lastError !== undefined && { lastError: redact(lastError) }),
+  notes: notes.map((note) => redact(note)),
+});
+
+/** A source that fails is a problem of the gateway: it serves all the same, with what it knew. */
+export const sourceProblems = (sources: readonly SourceState[]): readonly string[] =>
+  sources.flatMap(({ name, lastError }) => (lastError === undefined ? [] : [`servers of ${name} cannot be read: ${lastError}`]));
 
 function serverHealth(view: BackendView, { hidden, waitingFor }: Vitals, instances: readonly InstanceHealth[] | undefined): ServerHealth {
   const notes = [...view.notes, ...(hidden?.get(view.name) ?? [])];

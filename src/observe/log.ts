@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import { type ConsolaInstance, createConsola, type LogObject } from 'consola';
+import { mapTexts } from '../json.ts';
 import { escapeControls } from './escape.ts';
 
 export { escapeControls };
@@ -15,6 +16,10 @@ export type Log = (level: LogLevel, event: string, fields?: Readonly<Record<stri
 export interface LogOptions {
   readonly format: LogFormat;
   readonly level: LogLevel;
+  /** Of single tags: the first words of events. */
+  readonly levels?: Readonly<Record<string, LogLevel>> | undefined;
+  /** Gets every line, too, as JSON whatever the format of the stream is. */
+  readonly file?: ((line: string) => void) | undefined;
   /** Always stderr in the product: stdout belongs to JSON-RPC. */
   readonly stream: Writable;
   readonly colors: boolean;
@@ -34,7 +39,7 @@ const CONSOLA_LEVELS: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, 
 const MAX_QUEUED = 1024 * 1024;
 
 /** The one place that writes to a stream: consola as the face, one line an event, secrets and terminal escapes removed. */
-export function createLogger({ format, level, stream, colors, redact }: LogOptions): Logger {
+export function createLogger({ format, level, levels = {}, file, stream, colors, redact }: LogOptions): Logger {
   let dropped = 0;
   stream.on('error', () => {}); // a closed log pipe must not end the gateway
 
@@ -48,22 +53,33 @@ export function createLogger({ format, level, stream, colors, redact }: LogOptio
     }
     stream.write(`${line}\n`);
   };
-  // In this order: an escaped secret would no longer be recognised.
-  const clean = (text: string) => escapeControls(redact(text));
-  const line = format === 'json' ? jsonLine(clean) : prettyLine(colors, clean);
+  const json = jsonLine(redact);
+  const line = format === 'json' ? json : prettyLine(colors, redact);
   const consola: ConsolaInstance = createConsola({
-    level: CONSOLA_LEVELS[level],
+    level: Math.max(CONSOLA_LEVELS[level], ...Object.values(levels).map((other) => CONSOLA_LEVELS[other])),
     throttle: 0,
-    reporters: [{ log: (entry) => write(line(entry)) }],
+    reporters: [
+      {
+        log(entry) {
+          const text = line(entry);
+          write(text);
+          file?.(format === 'json' ? text : json(entry));
+        },
+      },
+    ],
   });
 
   return {
-    log: (at, event, fields = {}) => consola[at](event, fields),
+    log(at, event, fields = {}) {
+      if (CONSOLA_LEVELS[at] <= CONSOLA_LEVELS[levels[tagOf(event)] ?? level]) consola[at](event, fields);
+    },
     print: (text) => {
       if (format === 'pretty' && CONSOLA_LEVELS[level] >= CONSOLA_LEVELS.info) for (const row of redact(text).split('\n')) write(row);
     },
   };
 }
+
+const tagOf = (event: string): string => event.split('.', 1)[0] as string;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -72,10 +88,12 @@ const partsOf = ({ args }: LogObject): [event: string, fields: Fields] => {
   return [event, fields ?? {}];
 };
 
-function jsonLine(clean: (text: string) => string): (entry: LogObject) => string {
+/** Each text for itself: to replace a part of the whole line might break its JSON. */
+function jsonLine(redact: (text: string) => string): (entry: LogObject) => string {
   return (entry) => {
     const [event, fields] = partsOf(entry);
-    return clean(JSON.stringify({ ts: entry.date.toISOString(), level: entry.type, event, ...fields }));
+    const clean = mapTexts({ event, ...fields }, redact) as Fields;
+    return escapeControls(JSON.stringify({ ts: entry.date.toISOString(), level: entry.type, ...clean }));
   };
 }
 
@@ -86,7 +104,9 @@ const ICONS: Readonly<Record<string, readonly [icon: string, color: number]>> = 
   debug: ['·', 90],
 };
 
-function prettyLine(colors: boolean, clean: (text: string) => string): (entry: LogObject) => string {
+function prettyLine(colors: boolean, redact: (text: string) => string): (entry: LogObject) => string {
+  // In this order: an escaped secret would no longer be recognised.
+  const clean = (text: string) => escapeControls(redact(text));
   const paint = (code: number, text: string) => (colors ? `\u001b[${code}m${text}\u001b[0m` : text);
   return (entry) => {
     // The text names the backend already, so its field is left to machines.
@@ -95,7 +115,10 @@ function prettyLine(colors: boolean, clean: (text: string) => string): (entry: L
     const time = entry.date.toTimeString().slice(0, 8);
     const rest = Object.entries(fields)
       .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => `${key}=${typeof value === 'string' && /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value)}`);
+      .map(
+        ([key, value]) =>
+          `${key}=${typeof value === 'string' && /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(mapTexts(value, redact))}`,
+      );
     const about = backend === undefined ? event : `${backend}: ${line ?? event}`;
     const text = message === undefined ? about : String(message);
     return `${paint(90, time)} ${paint(color, icon)} ${clean(text)}${rest.length > 0 ? ` ${paint(90, clean(rest.join(' ')))}` : ''}`;

@@ -1,6 +1,6 @@
-import type { Issue } from '../config/config.ts';
+import type { Issue, SourceState } from '../config/config.ts';
 import type { BackendState, BackendView, World } from '../world.ts';
-import { type HealthLevel, healthLevel } from './health.ts';
+import { type HealthLevel, healthLevel, type SourceHealth, sourceHealth } from './health.ts';
 import type { Story, Transition } from './story.ts';
 
 /** Facts about the gateway that are not in the World. */
@@ -13,6 +13,8 @@ export interface StatusFacts {
   readonly startedAt: number;
   readonly now: number;
   readonly story: (name: string) => Story | undefined;
+  /** Where servers come from besides the configuration file. */
+  readonly sources?: readonly SourceState[];
   /** Requests that wait for a backend, and bytes of memory of its processes, where they are known. */
   readonly queued?: ((name: string) => number | undefined) | undefined;
   readonly memory?: ((name: string) => number | undefined) | undefined;
@@ -33,8 +35,12 @@ export interface StatusDocument {
     readonly revision: number;
     readonly appliedAt: string;
     readonly disabled: readonly string[];
+    /** Why some of them are not used although the file does not disable them. */
+    readonly inactive?: Readonly<Record<string, string>>;
     /** Why the file as it is now was not applied. */
     readonly lastError?: { readonly at: string; readonly issues: readonly Issue[] };
+    /** Where servers come from besides the file, when there is any. */
+    readonly sources?: readonly SourceHealth[];
   };
   readonly servers: readonly ServerStatus[];
 }
@@ -92,8 +98,8 @@ const RECENT = 5;
 
 /** The World as a document for operators: a pure projection. */
 export function statusOf(world: World, facts: StatusFacts): StatusDocument {
-  const { version, pid, url, startedAt, now } = facts;
-  const { file, revision, appliedAt, disabled, lastError } = world.config;
+  const { version, pid, url, startedAt, now, sources = [] } = facts;
+  const { file, revision, appliedAt, disabled, inactive, lastError } = world.config;
   return {
     version,
     pid,
@@ -107,10 +113,22 @@ export function statusOf(world: World, facts: StatusFacts): StatusDocument {
       revision,
       appliedAt: iso(appliedAt),
       disabled,
+      ...(inactive && { inactive }),
       ...(lastError && { lastError: { at: iso(lastError.at), issues: lastError.issues } }),
+      ...(sources.length > 0 && { sources: sources.map(sourceHealth) }),
     },
     servers: [...world.backends.values()].map((view) => serverStatus(view, world, facts)),
   };
+}
+
+/** How a server is that is configured, but not used: `is disabled in the configuration`. Undefined: it is used, or unknown. */
+export function notUsed(
+  { disabled, inactive }: Pick<StatusDocument['configuration'], 'disabled' | 'inactive'>,
+  name: string,
+): string | undefined {
+  if (!disabled.includes(name)) return undefined;
+  const reason = inactive && Object.hasOwn(inactive, name) ? inactive[name] : undefined;
+  return reason === undefined ? 'is disabled in the configuration' : `does not run: ${reason}`;
 }
 
 /** One server as `statusOf` shows it. */

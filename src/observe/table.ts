@@ -66,7 +66,7 @@ const LONGEST_REASON = 120;
 const shortened = (reason: string): string => (reason.length > LONGEST_REASON ? `${reason.slice(0, LONGEST_REASON - 1)}…` : reason);
 
 function gatewayLines({ version, pid, url, phase, status, startedAt, configuration }: StatusDocument, now: number): readonly string[] {
-  const { file, revision, appliedAt, disabled, lastError } = configuration;
+  const { file, revision, appliedAt, disabled, lastError, sources = [] } = configuration;
   const off = disabled.length > 0 ? `, ${disabled.length} disabled` : '';
   return [
     `onemcp ${version} ${phase}, ${status}; pid ${pid}, up ${span(now - Date.parse(startedAt))}, ${url ? `serves ${url}/mcp` : 'serves stdio'}`,
@@ -74,6 +74,10 @@ function gatewayLines({ version, pid, url, phase, status, startedAt, configurati
     ...(lastError
       ? [`the file as it is now was refused at ${time(lastError.at, now)}:`, ...lastError.issues.map((issue) => `  ${formatIssue(issue)}`)]
       : []),
+    ...sources.flatMap(({ name, status: how, servers, since, lastError: reason, notes = [] }) => [
+      `${name}: ${servers} ${servers === 1 ? 'server' : 'servers'}${how === 'ok' ? '' : `, ${how} since ${time(since, now)}${reason === undefined ? '' : `: ${reason}`}`}`,
+      ...notes.map((note) => `  ${note}`),
+    ]),
   ].map(escapeControls);
 }
 

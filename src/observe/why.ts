@@ -3,7 +3,7 @@ import type { OnemcpError } from '../errors.ts';
 import type { World } from '../world.ts';
 import { advice } from './advice.ts';
 import { escapeControls } from './escape.ts';
-import { type Change, changeOf, iso, isoIf, optional, type ServerStatus, type StatusFacts, serverStatus } from './status.ts';
+import { type Change, changeOf, iso, isoIf, notUsed, optional, type ServerStatus, type StatusFacts, serverStatus } from './status.ts';
 import { facts, lastLines, type Story } from './story.ts';
 import { columns, sentence, since, span, time } from './text.ts';
 
@@ -30,6 +30,8 @@ export interface WhyDocument {
   readonly dependsOn?: readonly string[];
   /** Servers that depend on it. */
   readonly neededBy?: readonly string[];
+  /** Why it does not run, when it is configured but not used. */
+  readonly notUsed?: string;
   /** What a human can do. */
   readonly advice?: string;
 }
@@ -43,7 +45,16 @@ export function whyOf(
   const view = world.backends.get(name);
   const story = about.story(name);
   if (!view)
-    return story && { timestamp: iso(about.now), name, path: story.path.map(changeOf), circuit: 'closed', ...stderrLines(story.stderr) };
+    return (
+      story && {
+        timestamp: iso(about.now),
+        name,
+        path: story.path.map(changeOf),
+        ...optional('notUsed', notUsed(world.config, name)),
+        circuit: 'closed',
+        ...stderrLines(story.stderr),
+      }
+    );
   const neededBy = [...world.backends.values()].filter(({ dependsOn }) => dependsOn.includes(name)).map((other) => other.name);
   const text = advice({ view, spec: about.spec });
   const probing = view.state === 'starting' && cameFrom(story) === 'failed';
@@ -76,7 +87,7 @@ export function whyText(document: WhyDocument): string {
   const now = Date.parse(timestamp);
   const head = server
     ? `${name} is ${server.status}, ${since(server.since, now)}${sentence(server, now) && `: ${sentence(server, now)}`}`
-    : `${name} is no longer configured`;
+    : `${name} ${document.notUsed ?? 'is no longer configured'}`;
   const circuit = {
     closed: '',
     open: 'It failed too often, or in a way that trying again seldom mends: it is only probed, until a probe succeeds.',

@@ -43,7 +43,7 @@ it.each([
   [
     [],
     { transport: 'sse' },
-    { files: [], flags: { notes: ['--transport sse: /sse is served beside /mcp, unless gateway.legacySse is false'] } },
+    { files: [], flags: { notes: ['--transport sse: /sse is served beside /mcp, unless gateway.features.legacySse is false'] } },
   ],
 ] as const)('%j with %j is %j', (named, flags, ours) => {
   expect(asOurRun(named, flags)).toEqual(ours);

@@ -43,7 +43,7 @@ it(verifies('plan', 'names what a reload would touch and which tools change, and
       tagged: fixture('good', {}, { tags: ['t'] }),
       broken: { command: '/no/such/program' },
     },
-    { ...gateway, legacySse: false },
+    { ...gateway, features: { legacySse: false } },
   );
 
   const plain = await onemcp(folder, ['mcp.json']);
@@ -55,7 +55,7 @@ it(verifies('plan', 'names what a reload would touch and which tools change, and
     '  replace    swaps  (calls in flight finish on the old one)',
     '  change     tagged  (without a restart)',
     '  unchanged  stays',
-    '  not yet    gateway.legacySse  (only a restart of the gateway applies these)',
+    '  not yet    gateway.features.legacySse  (only a restart of the gateway applies these)',
     'tools:',
     ...Array.from({ length: 3 }, () => expect.stringContaining('  - goes: ')),
     'Which tools change is known after a start: onemcp plan --probe',

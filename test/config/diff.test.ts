@@ -70,6 +70,8 @@ describe('a plan', () => {
     ['lazy', true],
     ['handoff', 'stop-first'],
     ['retry', 'never'],
+    ['enabledTools', ['t']],
+    ['disabledTools', ['t']],
     ['startTimeout', '5s'],
     ['install', { timeout: '6m' }],
     ['idleTimeout', '1h'],
@@ -114,14 +116,15 @@ describe('a plan', () => {
         host: '::1',
         port: 1,
         trustedHosts: ['h'],
+        trustedProxies: ['loopback'],
+        publicUrl: 'https://h',
         allowedOrigins: ['https://o'],
         insecureNoAuth: true,
         naming: { prefix: 'never' },
         stateDir: '/state',
         instructions: 'off',
         health: { details: 'full' },
-        legacySse: false,
-        metrics: false,
+        features: { legacySse: false, metrics: false },
         passthroughExtensions: { 'com.acme/x': 'a' },
         callWait: 1,
         restart: { max: '1s' },
@@ -132,22 +135,24 @@ describe('a plan', () => {
         'host',
         'port',
         'trustedHosts',
+        'trustedProxies',
+        'publicUrl',
         'allowedOrigins',
         'insecureNoAuth',
         'naming.prefix',
         'stateDir',
         'instructions',
         'health.details',
-        'legacySse',
-        'metrics',
         'passthroughExtensions',
+        'features.legacySse',
+        'features.metrics',
         'callWait',
         'restart.max',
       ].map((name) => `gateway.${name}`),
     );
     // Whatever a file can say of the gateway is told when it changes.
     const untold = new Set(['file', 'backends', 'disabled', 'limits', 'secrets', 'strategy']);
-    expect(Object.keys(before).filter((key) => !untold.has(key))).toHaveLength(12);
+    expect(Object.keys(before).filter((key) => !untold.has(key))).toHaveLength(13);
   });
 
   it('says so until the gateway has been restarted', async () => {

@@ -135,3 +135,21 @@ describe('the environment', () => {
     expect(variablesOfFile('A="\\"x\\""\r\nB=\'\'\n=x\n1A=2\nC="open')).toEqual({ A: '"x"', B: '', C: '"open' });
   });
 });
+
+it('lists of tools to hide are taken over; what is no list is told, and hides nothing', async () => {
+  const entry = (more: object) => ({ command: 'x', enabled: true, ...more });
+  const mcpServers = { a: entry({ enabledTools: ['t'] }), b: entry({ disabledTools: ['t'] }), c: entry({ disabledTools: 'all' }) };
+  const loaded = await load({ file: '/work/1mcp/mcp.json', text: JSON.stringify({ mcpServers }) });
+  if (!loaded.ok) throw new Error(loaded.issues.map(formatIssue).join());
+  expect(loaded.config.backends.map(({ enabledTools, disabledTools }) => [enabledTools, disabledTools])).toEqual([
+    [['t'], undefined],
+    [undefined, ['t']],
+    [undefined, undefined],
+  ]);
+  expect(loaded.warnings.map(({ path, message }) => `${path}: ${message}`)).toContain(
+    'mcpServers.c.disabledTools: this is no list of names, so all tools of this server are shown',
+  );
+  // A mistake in a file of ours stays one.
+  const own = await load({ text: JSON.stringify({ mcpServers: { c: { command: 'x', disabledTools: 'all' } } }) });
+  expect(own.ok).toBe(false);
+});

@@ -52,7 +52,7 @@ describe('the table of settings', () => {
   it.each([
     ['port', 'ONEMCP_PORT'],
     ['restart.initial', 'ONEMCP_RESTART_INITIAL'],
-    ['legacySse', 'ONEMCP_LEGACY_SSE'],
+    ['features.legacySse', 'ONEMCP_FEATURES_LEGACY_SSE'],
     ['insecureNoAuth', 'ONEMCP_INSECURE_NO_AUTH'],
     ['http.bodyBytes', 'ONEMCP_HTTP_BODY_BYTES'],
   ])('%s is %s in the environment', (name, variable) => {
@@ -66,7 +66,8 @@ describe('the table of settings', () => {
     const loaded = await loadConfig({ file: 'mcp.json', base: '/', text: '{ "mcpServers": {} }', env: {}, secrets: { read: () => '' } });
     if (!loaded.ok) throw new Error(loaded.issues.map(formatIssue).join());
     const { config } = loaded;
-    const kept: Record<string, unknown> = { ...config, namingPrefix: config.prefix, ...config.limits };
+    const features = Object.fromEntries(Object.entries(config.features).map(([name, value]) => [`features.${name}`, value]));
+    const kept: Record<string, unknown> = { ...config, namingPrefix: config.prefix, ...config.limits, ...features };
     // `health.details` is kept as `healthDetails`.
     const place = (name: string) => (name in kept ? name : name.replace(/\.(.)/g, (_, letter: string) => letter.toUpperCase()));
     const checked = SETTINGS.filter(({ name, default: value }) => value !== undefined && place(name) in kept);
@@ -88,6 +89,8 @@ function legal({ choices, unit, kinds, name }: Setting, seed: number): { readonl
   if (unit === 'count') return same(64 + (seed % 1000));
   if (name === 'port') return same(seed % 65_536);
   if (name === 'secrets.providers') return { json: ['env', 'file'], text: 'env,file' };
+  if (name === 'publicUrl') return same(`https://h${seed}.example`);
+  if (name === 'trustedProxies') return { json: ['private', `10.0.0.${seed % 256}/8`], text: `private,10.0.0.${seed % 256}/8` };
   if (kinds.includes('list')) {
     const items = name === 'allowedOrigins' ? [`https://h${seed}.example`, 'https://b.example'] : [`h${seed}.example`, 'b.example'];
     return { json: items, text: items.join(seed % 2 ? ',' : ' , ') };
@@ -97,6 +100,8 @@ function legal({ choices, unit, kinds, name }: Setting, seed: number): { readonl
     const json = [{ url: `https://h${seed}.example/hook` }];
     return { json, text: JSON.stringify(json) };
   }
+  // A switch that may say more: as a text it is one only in words.
+  if (kinds.includes('json') && kinds.includes('boolean')) return same(seed % 2 === 1);
   if (kinds.includes('json')) return { json: { [`x${seed}`]: 'y' }, text: JSON.stringify({ [`x${seed}`]: 'y' }) };
   if (kinds[0] === 'boolean') {
     const value = seed % 2 === 1;
@@ -227,7 +232,7 @@ describe('explanations', () => {
     ['ping.misses', 2, '2'],
     ['trustedHosts', ['a', 'b'], 'a, b'],
     ['trustedHosts', [], '(empty)'],
-    ['legacySse', true, 'true'],
+    ['features.legacySse', true, 'true'],
     ['stateDir', undefined, '-'],
     ['passthroughExtensions', { 'io.x/ui': 'web' }, '{"io.x/ui":"web"}'],
   ])('%s of %j is shown as %s', (name, value, words) => {
@@ -241,6 +246,7 @@ describe('explanations', () => {
     ['alerts', { headers: { Authorization: 'Bearer x' }, name: 'x' }, { headers: { Authorization: '***' }, name: 'x' }],
     ['alerts', [{ url: 'https://hooks.example/services/T0/B0/xyz' }], [{ url: 'https://hooks.example/***' }]],
     ['allowedOrigins', ['https://app.example'], ['https://app.example']],
+    ['publicUrl', 'https://mcp.example/tools', 'https://mcp.example/tools'],
     ['insecureNoAuth', true, true],
   ])('%s of %j is disclosed as %j', (name, value, shown) => {
     expect(disclosed(name, value)).toEqual(shown);

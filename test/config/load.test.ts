@@ -116,3 +116,46 @@ it('the mcp.json of the repository is a working example', async () => {
     config: { backends: [{ name: 'everything' }, { name: 'filesystem' }, { name: 'memory' }] },
   });
 });
+
+describe('the public address and trusted proxies', () => {
+  const gatewayOf = async (gateway: object) => {
+    const text = JSON.stringify({ mcpServers: {}, gateway });
+    const loaded = await loadConfig({ file: 'mcp.json', base: '/', text, env: {}, secrets: { read: () => '' } });
+    return loaded.ok ? loaded.config : loaded.issues.map(({ message }) => message);
+  };
+
+  it.each([
+    ['https://mcp.example.com', 'https://mcp.example.com'],
+    ['HTTP://MCP.example.com:80/', 'http://mcp.example.com'],
+    ['https://mcp.example.com:8443/a/b/', 'https://mcp.example.com:8443/a/b'],
+    ['http://[::1]:80/x', 'http://[::1]/x'],
+  ])('%s is %s', async (publicUrl, shown) => {
+    expect(await gatewayOf({ publicUrl })).toMatchObject({ publicUrl: shown });
+  });
+
+  it.each([
+    'mcp.example.com',
+    '/tools',
+    'ftp://x',
+    'https://',
+    'https://x?y=z',
+    'https://x?',
+    'https://x#y',
+    'https://u:p@x',
+    ' https://x',
+    '',
+  ])('%j is no public address', async (publicUrl) => {
+    expect(await gatewayOf({ publicUrl })).toEqual([expect.stringContaining('expected an address such as')]);
+  });
+
+  it.each(['10.0.0.1', '10.0.0.0/8', '::1', '2001:db8::/32', '::ffff:10.0.0.1', 'loopback', 'Private'])('%s is a proxy', async (proxy) => {
+    expect(await gatewayOf({ trustedProxies: [proxy] })).toMatchObject({ trustedProxies: [proxy.toLowerCase()] });
+  });
+
+  it.each(['proxy.example', '10.0.0.0/33', '10.0.0', '2001:db8::/129', '*', '', '0.0.0.0/-1', 'fe80::1%eth0'])(
+    '%j is none',
+    async (proxy) => {
+      expect(await gatewayOf({ trustedProxies: [proxy] })).toEqual([expect.stringContaining('expected an address, a network')]);
+    },
+  );
+});

@@ -57,10 +57,10 @@ describe('a file that extends another', () => {
       'mcp.json': '{ "extends": ["one.json", "two.json"] }',
       'one.json': '{ "extends": "zero.json", "mcpServers": {}, "gateway": { "port": 1, "restart": { "max": "1s" } } }',
       'two.json': '{ "extends": "zero.json", "gateway": { "port": 2 } }',
-      'zero.json': '{ "gateway": { "legacySse": false, "restart": { "initial": "0s" } } }',
+      'zero.json': '{ "gateway": { "features": { "legacySse": false }, "restart": { "initial": "0s" } } }',
     };
-    const { port, legacySse, limits } = await config(files);
-    expect({ port, legacySse, initial: limits['restart.initial'], max: limits['restart.max'] }).toEqual({
+    const { port, features, limits } = await config(files);
+    expect({ port, legacySse: features.legacySse, initial: limits['restart.initial'], max: limits['restart.max'] }).toEqual({
       port: 2,
       legacySse: false,
       initial: 0,
@@ -72,7 +72,7 @@ describe('a file that extends another', () => {
     const files = {
       'base.json': '{\n  "mcpServers": { "a": { "command": "${NOT_SET}", "timeuot": 1 } },\n  "gateway": { "port": "x" } }',
       'mcp.json': '{ "extends": "base.json",\n  "mcpServers": { "a": { "tags": ["A"] } }, "x": 1, "x": 1 }',
-      'mcp.production.json': '{\n\n  "gateway": { "legacySse": "no" } }',
+      'mcp.production.json': '{\n\n  "gateway": { "features": { "legacySse": "no" } } }',
     };
     expect(await issues(files, { ONEMCP_ENV: 'production' })).toEqual([
       'base.json:2:37 mcpServers.a.command: variable NOT_SET is not set; set it, or write ${NOT_SET:-default}',
@@ -81,7 +81,7 @@ describe('a file that extends another', () => {
       'mcp.json:2:35 mcpServers.a.tags[0]: a tag has 1 to 64 lower-case letters, digits, ".", "_" and "-", and starts with a letter or digit; found "A"; write "a"',
       'mcp.json:2:53 x: this key was already written on line 2; keep one of them',
       'mcp.json:2:53 x: unknown key; known here: $schema, extends, mcpServers, serverDefaults, gateway',
-      'mcp.production.json:3:29 gateway.legacySse: expected true or false, found "no"',
+      'mcp.production.json:3:43 gateway.features.legacySse: expected true or false, found "no"',
     ]);
   });
 

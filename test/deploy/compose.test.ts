@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
@@ -7,6 +8,7 @@ import { inUnit } from '../../src/config/units.ts';
 import { LIMITS } from '../../src/limits.ts';
 import { until } from '../e2e/gateway.ts';
 import { verifies } from '../support/verifies.ts';
+import { composeFlaws, composeOf, DCLINT, merged } from './composeSpec.ts';
 import { healthcheckOf, lastOf, wordsOf } from './dockerfile.ts';
 import { ends, freePort, hasTini, layOut, ROOT, read, stage, start, wordsHere } from './layout.ts';
 import { yamlOf } from './yaml.ts';
@@ -152,6 +154,60 @@ describe('docker-compose', () => {
       if (kinds.includes('test')) expect(services.onemcp.ports ?? []).toEqual([]);
       if (kinds.includes('production')) expect(services.onemcp.build ?? null).toBeNull();
     }
+  });
+});
+
+describe('the schema of the Compose Specification', () => {
+  const nameOf = (kind: string) => `docker-compose.${kind && `${kind}.`}yml`;
+  const kinds = ['', 'development', 'test', 'production'];
+
+  it.each(kinds.map(nameOf))('accepts %s', (name) => {
+    expect(composeFlaws(composeOf(name))).toEqual([]);
+  });
+
+  it.each([[['', 'development']], [['', 'development', 'test']], [['', 'production']]])('accepts what %s make together', (files) => {
+    const all = merged(files.map((kind) => composeOf(nameOf(kind)))) as unknown as z.infer<typeof file>;
+    expect(composeFlaws(all)).toEqual([]);
+    const { ports, build } = all.services.onemcp ?? {};
+    expect(ports).toEqual(files.includes('test') ? undefined : ['127.0.0.1:${ONEMCP_PORT:-3050}:3050']);
+    expect(build).toEqual(files.includes('production') ? undefined : { context: '.', target: 'gateway' });
+  });
+
+  it.each([
+    ['a misspelt field', { imagge: 'onemcp' }, '/services/onemcp must NOT have additional properties: imagge'],
+    ['a wrong type', { image: 1 }, '/services/onemcp/image must be string'],
+    [
+      'a word that is none of those allowed',
+      { depends_on: { a: { condition: 'healthy' } } },
+      '/services/onemcp/depends_on/a/condition must be equal to one of the allowed values',
+    ],
+  ])('refuses %s', (_, service, flaw) => {
+    expect(composeFlaws({ services: { onemcp: service } })).toContain(flaw);
+  });
+});
+
+describe('dclint, with the rules of .dclintrc.yaml', () => {
+  const lint = (...files: string[]) => {
+    const program = join(DCLINT, 'bin/dclint.cjs');
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, '--max-warnings', '0', '-f', 'json', ...files], {
+      cwd: ROOT,
+      encoding: 'utf8',
+    });
+    return { status, stderr, said: (JSON.parse(stdout) as { messages: { rule: string }[] }[]).flatMap(({ messages }) => messages) };
+  };
+
+  it('has nothing to say about what is shipped', () => {
+    const files = ['', 'development.', 'test.', 'production.'].map((kind) => `docker-compose.${kind}yml`);
+    expect(lint(...files)).toEqual({ status: 0, stderr: '', said: [] });
+  });
+
+  it('has something to say about a file that is not right', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'onemcp-compose-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    writeFileSync(join(folder, 'docker-compose.yml'), 'services:\n  a:\n    image: x\n    ports:\n      - "80:80"\n      - "80:81"\n');
+    const { status, said } = lint(join(folder, 'docker-compose.yml'));
+    expect(status).not.toBe(0);
+    expect(said.map(({ rule }) => rule)).toContain('no-duplicate-exported-ports');
   });
 });
 

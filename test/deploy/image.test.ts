@@ -32,7 +32,7 @@ describe('the Dockerfile', () => {
       expect(isInContext(ignored, path), path).toBe(true);
       expect(existsSync(join(ROOT, path)), path).toBe(true);
     }
-    const hidden = ['.git/config', 'node_modules/yaml/package.json', 'secrets/api-key', '.env', 'test/guide.test.ts', 'dist/main.js'];
+    const hidden = ['.git/config', 'node_modules/yaml/package.json', 'secrets/api-key', '.env', 'test/guide/guide.test.ts', 'dist/main.js'];
     expect(hidden.filter((path) => isInContext(ignored, path))).toEqual([]);
   });
 

@@ -21,16 +21,13 @@ it(
     const gateway = await startGateway({ good: fixture('good'), bad: fixture('crash-on-start') }, {}, args);
     const port = portOf(gateway.url);
     const watching = kubelet(port, 1_000);
-    await sleep(SECONDS * 1_000 + 500);
+    // Counted, not timed: a timer of Node.js is late by a millisecond each time, and in ten minutes by more than half a second.
+    await until('every probe is answered', () => watching.seen.length >= 2 * SECONDS, 30_000 + SECONDS * 1_000);
     watching.stop();
     await until('the last probes are answered', () => watching.seen.length % 2 === 0);
     // One of its servers never comes up: the gateway is alive and ready all the same.
-    expect(watching.counts).toEqual(
-      new Map([
-        ['/health/live 200', SECONDS],
-        ['/health/ready 200', SECONDS],
-      ]),
-    );
+    expect([...watching.counts.keys()].sort()).toEqual(['/health/live 200', '/health/ready 200']);
+    for (const count of watching.counts.values()) expect(count).toBeGreaterThanOrEqual(SECONDS);
     for (const path of ['/health/live', '/health/ready']) expect(await probe(port, path, '127.0.0.1', '[fd00::1]')).toBe(200);
     // In a burst, too: many kubelets and balancers ask at once, and are not limited.
     const burst = await Promise.all(Array.from({ length: 200 }, () => probe(port, '/health/ready')));

@@ -1,8 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import { verifies } from '../support/verifies.ts';
+import { flawsOf } from './kinds.ts';
 import { UID } from './layout.ts';
-import { baseManifests, built, filesIn, hasKubectl, kustomizationOf, type Manifests, patchOf } from './manifests.ts';
+import {
+  baseDocuments,
+  baseManifests,
+  built,
+  builtDocuments,
+  builtWithRights,
+  filesIn,
+  hasKubectl,
+  kustomizationOf,
+  type Manifests,
+  patchOf,
+} from './manifests.ts';
 
 /** What has to hold of the base, and of what the overlays make of it. */
 function expectConsistent(all: Manifests): void {
@@ -51,12 +63,24 @@ function expectConsistent(all: Manifests): void {
   expect(pod.securityContext).toMatchObject({ runAsUser: UID, runAsGroup: UID, fsGroup: UID });
 }
 
+/** Whether a pod has a token for the API server. */
+const hasToken = ({ Deployment, ServiceAccount }: Manifests) => [
+  Deployment.spec.template.spec.automountServiceAccountToken,
+  ServiceAccount.automountServiceAccountToken,
+];
+
 describe('the base', () => {
   const all = baseManifests();
 
   it(verifies('kubernetes', 'has every manifest in the shape of its kind, and all names, ports and selectors agree'), () => {
     expectConsistent(all);
+    expect(hasToken(all)).toEqual([false, false]);
     expect([...kustomizationOf('base').resources].sort()).toEqual([...filesIn('base')].sort());
+  });
+
+  it(verifies('kubernetes', 'is what the published schemas of Kubernetes accept, without a field they do not know'), () => {
+    expect(baseDocuments().length).toBeGreaterThan(8);
+    for (const document of baseDocuments()) expect(flawsOf(document)).toEqual([]);
   });
 
   it("has the guide's probes, to the letter", () => {
@@ -110,9 +134,21 @@ describe.each(['development', 'production'])('the overlay %s', (overlay) => {
     expect(images[0]?.newTag).not.toBe('latest');
   });
 
+  it('names in its patches only what the schemas know', () => {
+    for (const { path } of kustomizationOf(folder).patches ?? []) {
+      // What a patch leaves out, the base has.
+      expect(flawsOf(patchOf(folder, path)).filter((flaw) => !flaw.includes('must have required property'))).toEqual([]);
+    }
+  });
+
+  it.skipIf(!hasKubectl)('is what the published schemas accept, as Kustomize builds it', () => {
+    for (const document of builtDocuments(folder)) expect(flawsOf(document)).toEqual([]);
+  });
+
   it.skipIf(!hasKubectl)('is consistent as Kustomize builds it', () => {
     const all = built(folder);
     expectConsistent(all);
+    expect(hasToken(all)).toEqual([false, false]);
     for (const [kind, { metadata }] of Object.entries(all))
       expect(kind === 'Namespace' ? metadata.name : metadata.namespace).toBe('onemcp');
     const [container] = all.Deployment.spec.template.spec.containers;
@@ -125,6 +161,57 @@ describe.each(['development', 'production'])('the overlay %s', (overlay) => {
       expect(minReplicas).toBe(1);
     }
     expect(container.livenessProbe.httpGet.path).toBe('/health/live');
+  });
+});
+
+describe('the overlay discovery', () => {
+  it.skipIf(!hasKubectl)('lets the gateway read Services of its namespace, and nothing else, beyond what production has', () => {
+    const { Role: role, RoleBinding: binding, ...all } = builtWithRights('overlays/discovery');
+    const production = built('overlays/production');
+    expectConsistent(all);
+    expect(role.rules).toEqual([{ apiGroups: [''], resources: ['services'], verbs: ['get', 'list', 'watch'] }]);
+    const { name, namespace } = all.ServiceAccount.metadata;
+    expect(binding.subjects).toEqual([{ kind: 'ServiceAccount', name, namespace }]);
+    expect(binding.roleRef.name).toBe(role.metadata.name);
+    expect([role.metadata.namespace, binding.metadata.namespace]).toEqual([namespace, namespace]);
+    // The pod has a token, and may reach the API server, whose own port is what a policy sees.
+    expect(hasToken(all)).toEqual([true, true]);
+    const { egress } = all.NetworkPolicy.spec;
+    expect(egress.slice(0, -1)).toEqual(production.NetworkPolicy.spec.egress);
+    expect(egress.at(-1)?.ports).toEqual([{ port: 6443, protocol: 'TCP' }]);
+    // The rest is that of production.
+    const rest = ({ ServiceAccount, NetworkPolicy, Deployment, ...others }: Manifests) => ({
+      ...others,
+      containers: Deployment.spec.template.spec.containers,
+    });
+    expect(rest(all)).toEqual(rest(production));
+  });
+
+  it.skipIf(!hasKubectl)('is what the published schemas accept, its Role and RoleBinding too', () => {
+    const documents = builtDocuments('overlays/discovery');
+    expect(documents.map((document) => (document as { kind: string }).kind)).toEqual(expect.arrayContaining(['Role', 'RoleBinding']));
+    for (const document of documents) expect(flawsOf(document)).toEqual([]);
+  });
+});
+
+describe('the check against the schemas', () => {
+  it.each([
+    ['a misspelt field', { ports: [{ port: 3050, targetport: 'http' }] }, '/spec/ports/0/targetport is no field of v1 Service'],
+    ['a wrong type', { ports: [{ port: '3050' }] }, 'data/spec/ports/0/port must be integer'],
+    ['a missing field', { ports: [{ name: 'http' }] }, 'data/spec/ports/0 must have required property port'],
+    ['a field in the wrong place', { port: 3050 }, '/spec/port is no field of v1 Service'],
+  ])('refuses %s', (_, spec, flaw) => {
+    expect(flawsOf({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'onemcp' }, spec })).toEqual([flaw]);
+  });
+
+  it('refuses a kind that is not there, or not in this group', () => {
+    expect(() => flawsOf({ apiVersion: 'v1', kind: 'Deployment' })).toThrow('Kubernetes has no v1 Deployment');
+    expect(() => flawsOf({ apiVersion: 'apps/v1', kind: 'Deploymnet' })).toThrow('Kubernetes has no apps/v1 Deploymnet');
+  });
+
+  it('lets maps have any key: labels, data, limits', () => {
+    const metadata = { name: 'onemcp', labels: { 'example.com/any': 'thing' } };
+    expect(flawsOf({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { 'mcp.json': '{}' } })).toEqual([]);
   });
 });
 

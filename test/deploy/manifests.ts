@@ -52,7 +52,7 @@ const spread = z.strictObject({
 });
 const pod = z.strictObject({
   serviceAccountName: z.string(),
-  automountServiceAccountToken: z.literal(false),
+  automountServiceAccountToken: z.boolean(),
   terminationGracePeriodSeconds: z.int(),
   securityContext: z.strictObject({
     runAsNonRoot: z.literal(true),
@@ -76,7 +76,7 @@ const netPorts = z.array(z.strictObject({ port: z.int(), protocol: z.enum(['TCP'
 
 const SHAPES = {
   Namespace: of('v1', 'Namespace', {}),
-  ServiceAccount: of('v1', 'ServiceAccount', { automountServiceAccountToken: z.literal(false) }),
+  ServiceAccount: of('v1', 'ServiceAccount', { automountServiceAccountToken: z.boolean() }),
   ConfigMap: of('v1', 'ConfigMap', { data: labels }),
   Secret: of('v1', 'Secret', { type: z.literal('Opaque'), stringData: labels }),
   Deployment: of('apps/v1', 'Deployment', {
@@ -130,6 +130,19 @@ const SHAPES = {
   }),
 } as const;
 
+/** What a pod needs to ask the API server; only with discovery. */
+const RIGHTS = {
+  Role: of('rbac.authorization.k8s.io/v1', 'Role', {
+    rules: z.array(z.strictObject({ apiGroups: z.array(z.string()), resources: z.array(z.string()), verbs: z.array(z.string()) })),
+  }),
+  RoleBinding: of('rbac.authorization.k8s.io/v1', 'RoleBinding', {
+    roleRef: z.strictObject({ apiGroup: z.literal('rbac.authorization.k8s.io'), kind: z.literal('Role'), name: z.string() }),
+    subjects: z.array(z.strictObject({ kind: z.literal('ServiceAccount'), name: z.string(), namespace: z.string() })),
+  }),
+} as const;
+
+export type Rights = { readonly [K in keyof typeof RIGHTS]: z.infer<(typeof RIGHTS)[K]> };
+
 export type Kind = keyof typeof SHAPES;
 export type Manifests = { readonly [K in Kind]: z.infer<(typeof SHAPES)[K]> };
 
@@ -149,27 +162,37 @@ export const filesIn = (folder: string): readonly string[] =>
   readdirSync(join(ROOT, FOLDER, folder)).filter((name) => name !== 'kustomization.yaml');
 
 /** Each document checked by its kind; one of each. */
-function manifestsOf(documents: readonly unknown[]): Manifests {
+function manifestsOf(documents: readonly unknown[], shapes: Readonly<Record<string, z.ZodType>> = SHAPES): Manifests {
   const found: Record<string, unknown> = {};
   for (const document of documents) {
-    const { kind } = document as { kind: Kind };
-    if (!(kind in SHAPES) || kind in found) throw new Error(`not one manifest of the kind ${kind}`);
-    found[kind] = SHAPES[kind].parse(document);
+    const { kind } = document as { kind: string };
+    const shape = shapes[kind];
+    if (!shape || kind in found) throw new Error(`not one manifest of the kind ${kind}`);
+    found[kind] = shape.parse(document);
   }
   return found as Manifests;
 }
 
-/** The base as it is written. */
-export const baseManifests = (): Manifests =>
-  manifestsOf(kustomizationOf('base').resources.flatMap((name) => yamlOf(read(join(FOLDER, 'base', name)))));
+/** The documents of the base as they are written, of whatever kind. */
+export const baseDocuments = (): readonly unknown[] =>
+  kustomizationOf('base').resources.flatMap((name) => yamlOf(read(join(FOLDER, 'base', name))));
 
+/** The base as it is written. */
+export const baseManifests = (): Manifests => manifestsOf(baseDocuments());
+
+/** Not installed by a test: Debian's has a Kustomize (2.0) that knows neither `labels` nor `patches` with a path. */
 export const hasKubectl = spawnSync('kubectl', ['version', '--client'], { stdio: 'ignore' }).status === 0;
 
 /** What would be applied, by kubectl's own Kustomize; no cluster is asked. */
-export function built(folder: string): Manifests {
+export const built = (folder: string): Manifests => manifestsOf(builtDocuments(folder));
+
+/** The same of one that lets the gateway look for Services. */
+export const builtWithRights = (folder: string) => manifestsOf(builtDocuments(folder), { ...SHAPES, ...RIGHTS }) as Manifests & Rights;
+
+export function builtDocuments(folder: string): readonly unknown[] {
   const { status, stdout, stderr } = spawnSync('kubectl', ['kustomize', join(FOLDER, folder)], { cwd: ROOT, encoding: 'utf8' });
   if (status !== 0) throw new Error(stderr);
-  return manifestsOf(yamlOf(stdout));
+  return yamlOf(stdout);
 }
 
 /** A patch as it is written: part of a manifest. */

@@ -63,8 +63,8 @@ export async function startGateway(mcpServers: Json, gateway: Json = {}, args: r
       if (!line.startsWith('{')) return void rest.push(line);
       const entry = JSON.parse(line) as LogLine;
       logs.push(entry);
-      const match = entry.event === 'gateway.listening' && /serves (\S+)\/mcp/.exec(String(entry.message));
-      if (match) found(match[1] as string);
+      const match = entry.event === 'gateway.listening' && /(?:serves (\S+)\/mcp|, listening on (\S+))$/.exec(String(entry.message));
+      if (match) found((match[1] ?? match[2]) as string);
     });
     child.once('exit', (code) => failed(new Error(`onemcp exited with ${code}: ${rest.join('\n')}`)));
   });

@@ -114,7 +114,7 @@ describe('/metrics of a running gateway', () => {
   });
 
   it('is not there when nobody wants it', async () => {
-    const running = await startGateway({ good: fixture('good') }, { metrics: false });
+    const running = await startGateway({ good: fixture('good') }, { features: { metrics: false } });
     const answer = await fetch(`${running.url}/metrics`);
     expect([answer.status, await answer.text()]).toEqual([404, expect.not.stringContaining('/metrics,')]);
   });

@@ -35,7 +35,7 @@ async function start(gateway: Json) {
 }
 
 it('prefix never, instructions names, legacySse false: all are in force, and what is hidden is told', async () => {
-  const { errors, send, initialize } = await start({ naming: { prefix: 'never' }, instructions: 'names', legacySse: false });
+  const { errors, send, initialize } = await start({ naming: { prefix: 'never' }, instructions: 'names', features: { legacySse: false } });
   expect((await initialize()).instructions).toBe('# a\n\n# b');
   expect((await send('/sse', { headers: { accept: 'text/event-stream' } })).status).toBe(404);
 

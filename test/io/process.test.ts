@@ -5,6 +5,7 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { Secret, StdioBackendSpec } from '../../src/config/config.ts';
 import type { IoDeps } from '../../src/io/deps.ts';
 import { childEnvironment, type Loss, spawnProcess } from '../../src/io/process.ts';
+import { createRedactor } from '../../src/observe/redact.ts';
 import { verifies } from '../support/verifies.ts';
 import { closeAll, createDeps, createMark, eventually, marked, onClose, specOf } from './stdioKit.ts';
 
@@ -192,6 +193,16 @@ describe('stderr', () => {
     const { lines } = await written(program, {}, (text) => text.replaceAll('hunter2', '***'));
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(/^x{3000,4000}… \(13097 bytes\)$/);
+  });
+
+  it(verifies('secrets-nowhere', 'cuts long lines not through a secret that is long itself'), async () => {
+    const secret = `eyJ${'0123456789abcdef'.repeat(150)}`;
+    const { redact } = createRedactor([secret]);
+    const program = `process.stderr.write("a word ".repeat(500) + ${JSON.stringify(secret)}.repeat(9) + "\\n")`;
+    const { lines } = await written(program, { 'stderr.ringBytes': 5000 }, redact);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).not.toContain('0123456789');
+    expect(lines[0]).toMatch(/^(a word )+.*… \(\d+ bytes\)$/);
   });
 
   it('is limited to 20 lines, the others are counted', async () => {

@@ -20,6 +20,18 @@ describe('an error of a backend', () => {
     });
   });
 
+  it(verifies('relayed-errors', 'loses them also where its JSON only looks like one, in numbers, keys and fields of its own'), () => {
+    const redact = (text: string) => text.replaceAll('nabcdef', '***').replaceAll('123456', '***');
+    const { message, ...error } = createRelayable({ name: 'a', redact })({
+      code: 1,
+      message: 'no',
+      data: ['\nabcdef', 123456, { nabcdef: 1234567 }],
+      more: 'nabcdef',
+    });
+    expect(error).toEqual({ code: 1, data: ['\nabcdef', '***', { '***': 1234567 }], more: '***' });
+    expect(message).toBe('no');
+  });
+
   it(verifies('relayed-errors', 'shows what a terminal would act on'), () => {
     expect(relayable({ code: 1, message: '\u001b[31mred\u0007 \u009b \u202etxt' }).message).toBe(
       '\\u001b[31mred\\u0007 \\u009b \\u202etxt',

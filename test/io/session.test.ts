@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { OnemcpError, WireError } from '../../src/errors.ts';
-import { openSession } from '../../src/io/session.ts';
+import { openSession, type SessionOptions } from '../../src/io/session.ts';
 import { Cancellation } from '../../src/mcp/cancel.ts';
 import type { Json, JsonRpcMessage, SessionEvent } from '../../src/world.ts';
 import { verifies } from '../support/verifies.ts';
 import { type FakeTransport, fakeTransport } from './fakeTransport.ts';
 
-const open = (transport: FakeTransport, more: { requestTimeout?: number; requestTotalTimeout?: number; signal?: AbortSignal } = {}) =>
+const open = (transport: FakeTransport, more: Partial<SessionOptions> = {}) =>
   openSession(transport, {
     name: 'fake',
     requestTimeout: 1000,
@@ -45,6 +45,20 @@ it('refuses an unknown version, and closes', async () => {
   await expect(open(transport)).rejects.toMatchObject({ code: 'unsupported_version', data: { server: 'fake', retryable: false } });
   expect(transport.closes).toBe(1);
 });
+
+it(
+  verifies('secrets-nowhere', 'names an unknown version, and the id of a stray answer, without secrets, also where they are cut'),
+  async () => {
+    const redact = (text: string) => text.replaceAll('hunter2-hunter2', '***');
+    const versioned = fakeTransport({ protocolVersion: `${'v'.repeat(30)}hunter2-hunter2` });
+    await expect(open(versioned, { redact })).rejects.toThrow(`protocol version "${'v'.repeat(30)}***", which`);
+    const transport = fakeTransport();
+    const logged: unknown[] = [];
+    await open(transport, { redact, log: (_, event, fields) => void logged.push([event, fields?.id]) });
+    answer(transport, `${'i'.repeat(90)}hunter2-hunter2`, {});
+    expect(logged).toEqual([['backend.late', `${'i'.repeat(90)}***`]]);
+  },
+);
 
 it('an aborted handshake closes, and is never cancelled on the wire', async () => {
   const transport = fakeTransport();

@@ -316,6 +316,17 @@ describe('an item', () => {
     expect(notes).toEqual([`${METHODS[kind]}: an item was left out: ${flaw}`]);
   });
 
+  it(verifies('secrets-nowhere', 'is named in notes without a secret, also where its name is cut'), async () => {
+    const hide = (text: string) => text.replaceAll('hunter2-hunter2', '***');
+    const name = `${'n'.repeat(70)}hunter2-hunter2`;
+    const session = toolsOf(() => ({ tools: [{ name }, tool(name, { description: 'Adds\u200b.' })] }));
+    const { notes } = await fetch(session, { hide, redact: hide });
+    expect(notes).toEqual([
+      `tools/list: an item was left out: "${'n'.repeat(70)}***" has no object "inputSchema"`,
+      `tools/list: "${'n'.repeat(70)}***": invisible characters were taken out of its texts`,
+    ]);
+  });
+
   it(
     verifies('item-hygiene', 'with hidden characters in its texts is there without them, with a note; the others are untouched'),
     async () => {

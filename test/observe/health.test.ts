@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { OnemcpError } from '../../src/errors.ts';
-import { health, healthLevel, healthStatus, isReady } from '../../src/observe/health.ts';
+import { health, healthLevel, healthStatus, isReady, shownSource, sourceProblems, withoutDetails } from '../../src/observe/health.ts';
 import type { BackendState, InstanceView, World } from '../../src/world.ts';
 import { fakeSession, viewOf, worldOf } from '../support/fakeWorld.ts';
 import { instanceOf } from '../support/machines.ts';
@@ -247,4 +247,29 @@ describe('problems of the gateway itself', () => {
       false,
     ]);
   });
+});
+
+it(
+  verifies('discovery-kept', 'sources of servers are shown, to those who may know names; one that fails is a problem of the gateway'),
+  () => {
+    const since = at('2025-01-30T11:00:00.000Z');
+    const notes = ['1', '2', '3', '4', '5', '6'];
+    const sources = [
+      { name: 'conf.d', status: 'ok', servers: 2, notes, since },
+      { name: 'docker', status: 'failing', servers: 1, lastError: 'no socket', notes: [], since },
+    ] as const;
+    const shown = health(worldOf([viewOf('a')]), { ...VITALS, sources, problems: sourceProblems(sources) });
+    expect(shown.configuration.sources).toEqual([
+      { name: 'conf.d', status: 'ok', servers: 2, notes: notes.slice(0, 5), since: '2025-01-30T11:00:00.000Z' },
+      { name: 'docker', status: 'failing', servers: 1, lastError: 'no socket', since: '2025-01-30T11:00:00.000Z' },
+    ]);
+    expect(shown).toMatchObject({ status: 'degraded', problems: ['servers of docker cannot be read: no socket'] });
+    expect(withoutDetails(shown).configuration).not.toHaveProperty('sources');
+  },
+);
+
+it('texts of a source are shown without secrets', () => {
+  const redact = (text: string) => text.replaceAll('hunter2', '***');
+  const source = { name: 'docker', status: 'failing', servers: 1, lastError: 'no hunter2', notes: ['hunter2?'], since: 1 } as const;
+  expect(shownSource(source, redact)).toEqual({ ...source, lastError: 'no ***', notes: ['***?'] });
 });

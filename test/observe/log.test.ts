@@ -48,6 +48,16 @@ describe('a line of the log', () => {
     expect(second).toMatchObject({ level: 'error', event: 'bare' });
   });
 
+  it('stays JSON whatever is a secret, and hides one that was written in JSON before', () => {
+    const { redact } = createRedactor(['nabcdef', '123456', 'with "quotes"']);
+    const { log, stream } = make({ redact });
+    log('info', 'e', { message: '\nabcdef', n: 123456, pid: 1234567, line: JSON.stringify('with "quotes"'), list: [{ a: 'nabcdef' }] });
+    expect(JSON.parse(stream.text)).toMatchObject({ message: '\nabcdef', n: '***', pid: 1234567, line: '"***"', list: [{ a: '***' }] });
+    const pretty = make({ redact, format: 'pretty' });
+    pretty.log('info', 'e', { message: 'm', said: JSON.stringify('with "quotes"'), list: ['with "quotes"'] });
+    expect(pretty.stream.text).not.toContain('quotes');
+  });
+
   it('for people is one line with a mark, the message and the rest of the fields', () => {
     const { log, stream } = make({ format: 'pretty' });
     log('info', 'backend.connected', { message: 'a: connected', backend: 'a', why: 'two words', n: 7, pid: undefined });

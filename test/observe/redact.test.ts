@@ -38,3 +38,44 @@ it('knows a secret by its encodings, and one with many lines by each of them', (
   expect(redact(`the key is ${key}.`)).toBe('the key is ***.');
   expect(redact('a short line')).toBe('a short line');
 });
+
+it('knows the ways in which programs write a secret in JSON, in an address and in base64', () => {
+  const secret = 'pä"ss/w&rd <it\'s> ~(9)';
+  const { redact } = createRedactor([secret]);
+  const python = JSON.stringify(secret).slice(1, -1).replace('ä', '\\u00e4');
+  const go = JSON.stringify(secret).slice(1, -1).replace('&', '\\u0026').replace('<', '\\u003c').replace('>', '\\u003e');
+  const said = {
+    json: JSON.stringify(secret).slice(1, -1),
+    twice: JSON.stringify(JSON.stringify({ secret })),
+    php: JSON.stringify(secret).slice(1, -1).replace('/', '\\/'),
+    python,
+    go,
+    url: encodeURIComponent(secret),
+    small: encodeURIComponent(secret).replace(/%../g, (code) => code.toLowerCase()),
+    form: new URLSearchParams({ secret }).toString(),
+    whole: encodeURI(secret),
+    basic: `Basic ${Buffer.from(`user:${secret}`).toString('base64')}`,
+    inside: Buffer.from(`x${secret} and more`).toString('base64url'),
+    further: Buffer.from(`xy${secret} and more`).toString('base64'),
+  };
+  for (const [how, text] of Object.entries(said)) expect([how, redact(text)]).toEqual([how, expect.stringContaining('***')]);
+  for (const text of [said.json, said.php, python, go, said.url, said.small, said.whole]) expect(redact(text)).toBe('***');
+});
+
+it('knows the password and the path of an address that is a secret', () => {
+  const { redact } = createRedactor(['https://me:pass%21word@hooks.example.com/services/T0/B0/abcdef?key=of-it-all-1234']);
+  expect(redact('denied for pass!word, or pass%21word')).toBe('denied for ***, or ***');
+  expect(redact('Cannot POST /services/T0/B0/abcdef')).toBe('Cannot POST ***');
+  expect(redact('at hooks.example.com')).toBe('at hooks.example.com');
+});
+
+it('takes the beginning of a secret from a text that was cut', () => {
+  const long = `eyJ${'0123456789abcdef'.repeat(100)}`;
+  const { redact } = createRedactor([long, 'other-secret']);
+  for (const length of [6, 7, 500, 1000, long.length - 1]) {
+    expect(redact(`a line with ${long.slice(0, length)}`, true)).toBe('a line with ***');
+  }
+  expect(redact(`a line with ${long.slice(0, 500)}.`, true)).toBe(`a line with ${long.slice(0, 500)}.`);
+  expect(redact('a line', true)).toBe('a line');
+  expect(redact('its other-', true)).toBe('its ***');
+});

@@ -55,6 +55,18 @@ describe('the status', () => {
     expect(row(text, 'a')).toEqual(['a', 'connected', '0s', '0', '0', '4', '0', '3 MiB']);
   });
 
+  it('says how the other sources of servers are', () => {
+    const sources = [
+      { name: 'conf.d', status: 'ok', servers: 1, notes: ['conf.d/a.json: left out'], since: NOW },
+      { name: 'docker', status: 'failing', servers: 2, lastError: 'no socket', notes: [], since: NOW - 1_000 },
+    ] as const;
+    expect(show(worldOf([]), { sources }).split('\n').slice(2, 5)).toEqual([
+      'conf.d: 1 server',
+      '  conf.d/a.json: left out',
+      `docker: 2 servers, failing since ${clock(NOW - 1_000)}: no socket`,
+    ]);
+  });
+
   it('says how the gateway is, and what is wrong with its file', () => {
     const world = worldOf([viewOf('a')], { disabled: ['b'] });
     const lastError = { at: NOW, issues: [{ file: 'mcp.json', line: 12, column: 5, path: 'mcpServers.a', message: 'unknown key' }] };

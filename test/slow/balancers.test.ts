@@ -1,6 +1,7 @@
 /** deploy/nginx and deploy/haproxy, run for real before two gateways, one of which is drained under load. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -61,7 +62,15 @@ async function balance(kind: 'nginx' | 'haproxy', program: string, gateways: rea
 }
 
 const gatewayWith = async () => {
-  const gateway = await startGateway({ good: fixture('good') }, { drainDelay: '3s', drainTimeout: '8s' });
+  const gateway = await startGateway(
+    { good: fixture('good') },
+    {
+      drainDelay: '3s',
+      drainTimeout: '8s',
+      publicUrl: 'https://mcp.example.com',
+      trustedProxies: ['loopback'],
+    },
+  );
   await untilState(gateway, 'good', 'connected');
   return gateway;
 };
@@ -139,6 +148,31 @@ for (const kind of ['haproxy', 'nginx'] as const) {
       expect(chunks.map(({ text }) => text).join('')).toContain('slept 4000 ms');
       // What came first, the priming event, came well before the answer.
       expect((last?.at ?? 0) - (chunks[0]?.at ?? 0)).toBeGreaterThan(1_500);
+    });
+
+    it('tells the gateways by which name it was called, and who asks', async () => {
+      const gateways = [await gatewayWith(), await gatewayWith()];
+      const { url } = await balance(kind, program as string, gateways);
+      const asked = (path: string, headers: Record<string, string>) =>
+        new Promise<{ status: number; text: string }>((resolve, reject) => {
+          request(`${url}${path}`, { headers }, async (answer) => {
+            let text = '';
+            for await (const part of answer) text += part;
+            resolve({ status: answer.statusCode ?? 0, text });
+          })
+            .on('error', reject)
+            .end();
+        });
+      // A GET without a session: what is wrong with it is said after the guard.
+      expect((await asked('/mcp', { host: 'mcp.example.com' })).status).not.toBe(403);
+      expect((await asked('/mcp', { host: 'evil.example' })).status).toBe(403);
+      expect((await asked('/mcp', { host: 'evil.example', 'x-forwarded-host': 'mcp.example.com' })).status).toBe(403);
+      expect((await asked('/mcp', { host: 'mcp.example.com', forwarded: 'host=evil.example' })).status).not.toBe(403);
+      // That of nginx leads to no documents.
+      if (kind === 'nginx') return;
+      expect((await asked('/health', {})).text).toContain('good');
+      expect((await asked('/health', { forwarded: 'for=203.0.113.7' })).text).toContain('good');
+      expect((await asked('/health', { 'x-forwarded-for': '203.0.113.7' })).text).not.toContain('good');
     });
 
     it('a gateway that is killed costs at most the calls that were with it', async () => {

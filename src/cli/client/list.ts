@@ -1,6 +1,7 @@
 import { nearest } from '../../config/suggest.ts';
 import { OnemcpError } from '../../errors.ts';
 import { isObject } from '../../json.ts';
+import { notUsed } from '../../observe/status.ts';
 import type { Json } from '../../world.ts';
 import { EXIT } from '../process.ts';
 import { allOf, type Listed, noteMissing, serverOf } from './items.ts';
@@ -70,8 +71,8 @@ async function namespaceOf(name: string, listed: readonly string[], status: Visi
   const document = await status();
   const servers = document?.servers ?? [];
   const shown = JSON.stringify(name.slice(0, 64));
-  if (document?.configuration.disabled.includes(name))
-    throw new OnemcpError('unknown_server', `server ${shown} is disabled in the configuration`);
+  const off = document && notUsed(document.configuration, name);
+  if (off !== undefined) throw new OnemcpError('unknown_server', `server ${shown} ${off}`);
   const server = servers.find((candidate) => candidate.name === name || candidate.namespace === name);
   if (server) return server.namespace ?? server.name;
   const names = servers.length > 0 ? servers.map((candidate) => candidate.name) : listed;

@@ -5,6 +5,7 @@ export function fishScript(places: readonly Place[]): string {
   return `# Completion of onemcp for fish; made by: onemcp completion fish
 function __onemcp_place
     set -l place ''
+    set -l arguments 0
     set -l words (commandline -opc)
     set -e words[1]
     for word in $words
@@ -13,13 +14,22 @@ function __onemcp_place
               .map(({ path }) => quoted(path))
               .join(' ')}
                 set place "$place $word"
+                set arguments 0
+            case '* -*'
+            case '*'
+                set arguments (math $arguments + 1)
         end
     end
     echo "$place"
+    echo $arguments
 end
 function __onemcp_at
-    set -l place (__onemcp_place)
-    test "$place" = "$argv[1]"
+    set -l found (__onemcp_place)
+    test "$found[1]" = "$argv[1]"
+end
+function __onemcp_first
+    set -l found (__onemcp_place)
+    test "$found[1]" = "$argv[1]" -a "$found[2]" = 0
 end
 ${places.flatMap(placeLines).join('\n')}
 `;
@@ -32,10 +42,12 @@ const SERVERS = quoted('(onemcp completion-names 2>/dev/null)');
 
 function placeLines({ path, commands, options, argument }: Place): readonly string[] {
   const at = `complete -c onemcp -n ${quoted(`__onemcp_at ${quoted(path)}`)}`;
+  // Files come after it.
+  const first = `complete -c onemcp -n ${quoted(`__onemcp_first ${quoted(path)}`)}`;
   return [
     ...commands.map(({ name, description }) => `${at} -f -a ${quoted(name)} -d ${quoted(description)}`),
-    ...(argument === 'server' ? [`${at} -a ${SERVERS} -d 'server'`] : []),
-    ...(Array.isArray(argument) ? [`${at} -f -a ${quoted(argument.join(' '))}`] : []),
+    ...(argument === 'server' ? [`${first} -f -a ${SERVERS} -d 'server'`] : []),
+    ...(Array.isArray(argument) ? [`${first} -f -a ${quoted(argument.join(' '))}`] : []),
     ...options.map((flag) => `${at} ${flagText(flag)}`),
   ];
 }

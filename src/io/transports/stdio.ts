@@ -185,7 +185,7 @@ function createNoise(backend: string, { log, redact }: IoDeps): (text: string) =
     if (now < quietUntil) return;
     quietUntil = now + NOISE_WINDOW_MS;
     // Cut only after redaction, or a secret cut in two would pass.
-    log('warn', 'backend.stdout_noise', { backend, skipped, line: printable(redact(text.slice(0, ENDS)), 200) });
+    log('warn', 'backend.stdout_noise', { backend, skipped, line: printable(redact(text.slice(0, ENDS), text.length > ENDS), 200) });
   };
 }
 
