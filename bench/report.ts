@@ -52,7 +52,15 @@ function loads(title: string, runs: readonly LoadRun[]): string {
 }
 
 /** Targets with each gateway below the forwarder it is compared with, whatever order the rounds had. */
-const ORDER = ['direct', 'forwarder→stdio', 'onemcp→stdio', 'onemcp→stdio, metrics off', 'forwarder→http', 'onemcp→http'];
+const ORDER = [
+  'direct',
+  'forwarder→stdio',
+  'onemcp→stdio',
+  'onemcp→stdio, metrics off',
+  'onemcp→stdio, traces on',
+  'forwarder→http',
+  'onemcp→http',
+];
 const inOrder = (runs: readonly LoadRun[]) => runs.map((run) => run.target).sort((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
 
 /** What is switched on, and what that costs: CPU of a call against the gateway of the same round with nothing on. */

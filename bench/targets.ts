@@ -9,6 +9,7 @@ import { type Child, startChild } from './children.ts';
 
 const STDIO_BACKEND = fileURLToPath(new URL('./backends/stdio.mjs', import.meta.url));
 const HTTP_BACKEND = fileURLToPath(new URL('./backends/http.mjs', import.meta.url));
+const COLLECTOR = fileURLToPath(new URL('./backends/collector.mjs', import.meta.url));
 const FORWARDER = fileURLToPath(new URL('./forwarder.mjs', import.meta.url));
 const GATEWAY = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const READY_MS = 30_000;
@@ -74,6 +75,25 @@ export async function startGateway({ behind, probe, early, home, options, log = 
     throw error;
   }
   return gateway;
+}
+
+/** The gateway that sends a trace of each request to a receiver of its own. */
+export async function startTracedGateway(options: TargetOptions): Promise<Target> {
+  const collector = startChild({ name: 'collector', args: [COLLECTOR] });
+  try {
+    const endpoint = await collector.line();
+    const gateway = await startGateway({ ...options, options: { ...options.options, traces: { endpoint } } });
+    return {
+      ...gateway,
+      async stop() {
+        await gateway.stop();
+        await collector.stop();
+      },
+    };
+  } catch (error) {
+    await collector.stop();
+    throw error;
+  }
 }
 
 /** One backend is passed through under its own names, so that the tool is `echo` for every target. */

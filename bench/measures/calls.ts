@@ -1,5 +1,5 @@
 /** tools/call: throughput, latency and CPU a call of the gateway next to the forwarder and the bare backend. */
-import { startForwarder, startGateway, startHttpBackend } from '../targets.ts';
+import { startForwarder, startGateway, startHttpBackend, startTracedGateway } from '../targets.ts';
 import type { Plan } from './load.ts';
 import type { Measure } from './measure.ts';
 import { race } from './race.ts';
@@ -22,6 +22,7 @@ export const calls: Measure = async (context) => {
     'forwarder→stdio': () => startForwarder({ behind: stdio }),
     'onemcp→stdio': () => startGateway({ behind: stdio }),
     'onemcp→stdio, metrics off': () => startGateway({ behind: stdio, options: { features: { metrics: false } } }),
+    'onemcp→stdio, traces on': () => startTracedGateway({ behind: stdio }),
     'forwarder→http': () => startForwarder({ behind: backend }),
     'onemcp→http': () => startGateway({ behind: backend }),
   });

@@ -18,7 +18,7 @@ export const UNOBSERVED = 'onemcp, nothing on';
 export const observe: Measure = async (context) => {
   const behind = { stdio: 1 };
   const entrants = await startTogether(context, {
-    [UNOBSERVED]: () => startGateway({ behind, options: { metrics: false } }),
+    [UNOBSERVED]: () => startGateway({ behind, options: { features: { metrics: false } } }),
     'onemcp, metrics': () => startGateway({ behind }),
     'onemcp, metrics and log info': () => startGateway({ behind, log: 'info' }),
     'onemcp, metrics and log debug': () => startGateway({ behind, log: 'debug' }),

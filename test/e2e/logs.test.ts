@@ -50,7 +50,7 @@ it(verifies('log-file', 'is whole across a rotation and SIGHUP, has the levels t
   const { folder, child, shown } = start(['--log-file', 'logs/gateway.log', '--log-levels', 'backend=debug,request=debug,config=error']);
   const path = join(folder, 'logs/gateway.log');
   const url = await until('the address', () => /http:\S+(?=\/mcp)/.exec(shown())?.[0]);
-  const client = await connect(`${url}/mcp`);
+  const client = await connect(url);
   await client.request('tools/call', { name: 'nobody__knows', arguments: { token: SECRET } });
   await until('the failed request', () => linesIn(path).some(({ event }) => event === 'request.failed'));
   expect(statSync(path).mode & 0o777).toBe(0o600);

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { backendMachine } from '../../src/machines/backend.ts';
 import { EVENTS } from '../../src/observe/events.ts';
 import { LOG_LEVELS } from '../../src/observe/log.ts';
 import { parseLogLevels } from '../../src/observe/logLevels.ts';
@@ -18,8 +19,10 @@ const used = sources.flatMap((text) => [...text.matchAll(CALL)].map(([, level = 
 describe('the table of events', () => {
   it(verifies('log-events', 'has every event that is logged, with its level, and no other'), () => {
     expect(used.length).toBeGreaterThan(50);
+    expect(sources.join('').match(/\blog\([^`;]*`[a-z]+\.\$\{/g)).toHaveLength(1);
+    const states = Object.keys(backendMachine.states).map((state) => `backend.${state}`);
     // The log writes this one itself, past its own door.
-    const names = new Set([...used.map(({ event }) => event), 'log.dropped']);
+    const names = new Set([...used.map(({ event }) => event), ...states, 'log.dropped']);
     expect([...names].sort()).toEqual(Object.keys(EVENTS).sort());
     for (const { level, event } of used) {
       const known: readonly string[] = EVENTS[event as keyof typeof EVENTS].levels;
