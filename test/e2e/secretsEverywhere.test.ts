@@ -327,6 +327,7 @@ it.each(['json', 'pretty'])(
     places.add('stdout and stderr', said);
     places.add('events of --inspect', events());
     for (const [index, got] of hooks.got.entries()) places.add(`alert ${index + 1}`, got);
+    expect(spans.got.length).toBeGreaterThan(0);
     for (const [index, got] of spans.got.entries()) places.add(`spans ${index + 1}`, got);
     places.addFolder(home, there.own);
     expect(leaksIn(places, secrets)).toEqual([]);

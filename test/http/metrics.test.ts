@@ -18,6 +18,7 @@ function served(read: () => Promise<MetricsText> = async () => TEXT) {
     health: { world: () => worldOf([]), health: () => ({}) as Health, details: 'auto', explain: () => ({}) },
     metrics: { read, keep: 1_000, now: () => now },
     legacySse: false,
+    openapi: false,
   });
   const get = (method = 'GET', host = 'localhost') => app.request(`http://${host}/metrics`, { method, headers: { host } });
   const pass = (ms: number) => {
