@@ -139,7 +139,7 @@ describe('the environment', () => {
 it('lists of tools to hide are taken over; what is no list is told, and hides nothing', async () => {
   const entry = (more: object) => ({ command: 'x', enabled: true, ...more });
   const mcpServers = { a: entry({ enabledTools: ['t'] }), b: entry({ disabledTools: ['t'] }), c: entry({ disabledTools: 'all' }) };
-  const loaded = await load({ file: '/work/1mcp/mcp.json', text: JSON.stringify({ mcpServers }) });
+  const loaded = await load({ file: '/srv/1mcp/mcp.json', text: JSON.stringify({ mcpServers }) });
   if (!loaded.ok) throw new Error(loaded.issues.map(formatIssue).join());
   expect(loaded.config.backends.map(({ enabledTools, disabledTools }) => [enabledTools, disabledTools])).toEqual([
     [['t'], undefined],
