@@ -22,7 +22,7 @@ const LINES: readonly (readonly [line: string, words: readonly string[]])[] = [
   ['onemcp restart w', ['web', 'wiki']],
   ['onemcp tools --server w', ['web', 'wiki']],
   ['onemcp run --log-format ', ['json', 'pretty']],
-  ['onemcp run --log-f', ['--log-format']],
+  ['onemcp run --log-f', ['--log-file', '--log-format']],
   ['onemcp secret s', ['set']],
 ];
 
