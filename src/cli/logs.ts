@@ -1,6 +1,7 @@
 import type { LogsAnswer } from '../http/controlOps.ts';
 import { type Asking, type ControlFlags, isAbsent, say, withGateway } from './control.ts';
 import { EXIT } from './process.ts';
+import { pause, untilSignal } from './untilSignal.ts';
 
 export interface LogsFlags extends ControlFlags {
   readonly follow?: boolean | undefined;
@@ -32,9 +33,9 @@ export async function logs(name: string | undefined, asking: LogsAsking): Promis
     let answer = await read(0, flags.lines ?? LINES);
     show(answer);
     if (!flags.follow) return EXIT.ok;
-    const { signal, dispose } = untilSignal(asking);
+    const { signal, dispose } = untilSignal(ports);
     try {
-      while (await pause(signal)) {
+      for (await pause(INTERVAL, signal); !signal.aborted; await pause(INTERVAL, signal)) {
         answer = await read(answer.last, MOST_NEW);
         show(answer);
       }
@@ -50,21 +51,3 @@ export async function logs(name: string | undefined, asking: LogsAsking): Promis
 
 const textOf = ({ ts, server, line }: LogsAnswer['lines'][number], withName: boolean): string =>
   `${new Date(ts).toTimeString().slice(0, 8)} ${withName ? `${server}: ` : ''}${line}`;
-
-function untilSignal({ ports }: LogsAsking): { readonly signal: AbortSignal; readonly dispose: () => void } {
-  const controller = new AbortController();
-  return { signal: controller.signal, dispose: ports.onSignal(() => controller.abort()) };
-}
-
-/** False: it was interrupted. */
-const pause = (signal: AbortSignal) =>
-  new Promise<boolean>((resolve) => {
-    if (signal.aborted) return resolve(false);
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve(!signal.aborted);
-    };
-    const timer = setTimeout(end, INTERVAL);
-    signal.addEventListener('abort', end);
-  });

@@ -7,6 +7,7 @@ import { type Probe, probeBackends, type ToolChange, toolChanges } from '../gate
 import { configSource, explained } from './config.ts';
 import { type Asking, type ControlFlags, isAbsent, say, withGateway } from './control.ts';
 import { EXIT, type ProcessPorts } from './process.ts';
+import { untilSignal } from './untilSignal.ts';
 import { VERSION } from './version.ts';
 
 export interface PlanFlags extends ControlFlags {
@@ -79,13 +80,12 @@ async function loaded({ file, flags: { profiles }, ports }: PlanAsking, warns: b
 }
 
 async function probed(config: Config, { start, swap }: Plan, { env, onSignal }: ProcessPorts): Promise<ReadonlyMap<string, Probe>> {
-  const aborter = new AbortController();
-  const off = onSignal(() => aborter.abort());
+  const { signal, dispose } = untilSignal({ onSignal });
   try {
     const names = [...start, ...swap].map(({ name }) => name);
-    return await probeBackends(config, names, { env, version: VERSION, signal: aborter.signal });
+    return await probeBackends(config, names, { env, version: VERSION, signal });
   } finally {
-    off();
+    dispose();
   }
 }
 

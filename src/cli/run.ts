@@ -42,7 +42,7 @@ export async function run(file: string, flags: RunFlags, ports: ProcessPorts): P
   const { logFormat, logLevel, logLevels = '', logFile } = logSettings(source.env(), flags);
   const tags = parseLogLevels(logLevels);
   if ('problem' in tags) {
-    stderr.write(`--log-levels: ${tags.problem}\n`);
+    stderr.write(`levels of the log (--log-levels, ONEMCP_LOG_LEVELS): ${tags.problem}\n`);
     return EXIT.usage;
   }
   // Collectors read JSON from the first line on.

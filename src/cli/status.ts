@@ -2,6 +2,7 @@ import type { StatusDocument } from '../observe/status.ts';
 import { changeLine, statusText } from '../observe/table.ts';
 import { type Ask, type Asking, type ControlFlags, isAbsent, say, withGateway } from './control.ts';
 import { EXIT } from './process.ts';
+import { pause, untilSignal } from './untilSignal.ts';
 
 export interface StatusFlags extends ControlFlags {
   readonly watch?: boolean | undefined;
@@ -25,9 +26,7 @@ const read = (ask: Ask, signal?: AbortSignal): Promise<StatusDocument> => ask({ 
 
 /** A gateway that goes away is waited for: it may be restarted. */
 async function watch(ask: Ask, { flags, ports }: Asking & { readonly flags: StatusFlags }): Promise<number> {
-  const stopped = new AbortController();
-  const { signal } = stopped;
-  const unsubscribe = ports.onSignal(() => stopped.abort());
+  const { signal, dispose } = untilSignal(ports);
   const show = flags.json ? jsonWatcher(ports.stdout) : ports.stdout.isTTY ? screen(ports.stdout) : lineWatcher(ports.stdout);
   try {
     for (let first = true; !signal.aborted; first = false) {
@@ -36,25 +35,13 @@ async function watch(ask: Ask, { flags, ports }: Asking & { readonly flags: Stat
         throw error;
       });
       if (!signal.aborted) show(document);
-      await pause(signal);
+      await pause(INTERVAL, signal);
     }
   } finally {
-    unsubscribe();
+    dispose();
   }
   return EXIT.ok;
 }
-
-const pause = (signal: AbortSignal) =>
-  new Promise<void>((resolve) => {
-    if (signal.aborted) return resolve();
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, INTERVAL);
-    signal.addEventListener('abort', end);
-  });
 
 /** Shows what was read; undefined: no gateway is there. */
 type Show = (document: StatusDocument | undefined) => void;

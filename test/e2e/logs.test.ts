@@ -75,7 +75,10 @@ it(verifies('log-file', 'is whole across a rotation and SIGHUP, has the levels t
 it('a wrong tag is said before anything starts', async () => {
   const { child, shown } = start(['--log-levels', 'bakend=debug']);
   const [code] = await once(child, 'close');
-  expect([code, shown()]).toEqual([2, expect.stringContaining('--log-levels: there is no tag "bakend"; there are alert, backend')]);
+  expect([code, shown()]).toEqual([
+    2,
+    expect.stringContaining('levels of the log (--log-levels, ONEMCP_LOG_LEVELS): there is no tag "bakend"; there are alert, backend'),
+  ]);
 });
 
 it(verifies('logs', 'onemcp logs shows what servers wrote, all of it and without secrets, and goes on with what they write'), async () => {

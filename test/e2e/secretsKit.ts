@@ -1,11 +1,10 @@
 /** What a run has left behind and said, by place, and a search for secrets in all of it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
+import { httpReceiver } from '../support/httpReceiver.ts';
 import { MAIN, until } from './gateway.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -134,16 +133,10 @@ type Answer = { readonly status?: number; readonly headers?: Record<string, stri
 
 export async function sink(answer: (asked: { url: string; headers: Record<string, unknown> }) => Answer = () => ({})): Promise<Sink> {
   const got: string[] = [];
-  const server = createServer(async (request, response) => {
-    const body = await text(request);
+  const host = await httpReceiver(({ request, body, response }) => {
     got.push(`${JSON.stringify(request.headers)}\n${body}`);
     const { status = 200, headers = {}, body: answered = '' } = answer({ url: String(request.url), headers: request.headers });
     response.writeHead(status, headers).end(answered);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, got };
+  return { origin: `http://${host}`, got };
 }

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { ended } from './sourcesKit.ts';
 
 interface Container {
   readonly id: string;
@@ -74,10 +75,7 @@ export async function fakeDocker() {
   const down = async () => {
     const old = server;
     server = undefined;
-    if (!old) return;
-    const closed = new Promise((resolve) => old.close(resolve));
-    old.closeAllConnections();
-    await closed;
+    await ended(old);
   };
 
   const docker = {

@@ -5,6 +5,7 @@ import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { ended } from './sourcesKit.ts';
 
 export interface Service {
   readonly metadata: {
@@ -125,10 +126,7 @@ export async function fakeKubernetes({ secure = false } = {}) {
   const down = async () => {
     const old = server;
     server = undefined;
-    if (!old) return;
-    const closed = new Promise((resolve) => old.close(resolve));
-    old.closeAllConnections();
-    await closed;
+    await ended(old);
   };
   onTestFinished(down);
 

@@ -1,4 +1,5 @@
 /** What the tests of sources share: what a source told, and the end of it all. */
+import type { Server } from 'node:http';
 import { onTestFinished } from 'vitest';
 import type { Discovered, DiscoverySource } from '../../src/io/sources/discovery.ts';
 
@@ -32,4 +33,12 @@ export function watching(source: DiscoverySource): Told {
     urlOf: (name) => last().find((one) => one.name === name)?.entry.url,
     stop,
   };
+}
+
+/** Ends a server with all who are connected to it. */
+export async function ended(server: Server | undefined): Promise<void> {
+  if (!server) return;
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.closeAllConnections();
+  await closed;
 }

@@ -1,9 +1,8 @@
 /** A real receiver of webhooks, which a test lets fail as it likes. */
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { onTestFinished } from 'vitest';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { WebhookSpec } from '../../src/config/config.ts';
 import { createSecret } from '../../src/config/secret.ts';
+import { httpReceiver } from '../support/httpReceiver.ts';
 
 export interface Got {
   readonly path: string;
@@ -31,23 +30,15 @@ export interface Receiver {
 export async function receiver(...first: Answer[]): Promise<Receiver> {
   const got: Got[] = [];
   let answers = first.length > 0 ? first : [ok];
-  const server = createServer(async (request, response) => {
-    let body = '';
-    for await (const chunk of request.setEncoding('utf8')) body += chunk;
+  const host = await httpReceiver(({ request, body, response }) => {
     const message = { path: String(request.url), headers: request.headers, body };
     got.push(message);
     const answer = answers.length > 1 ? (answers.shift() as Answer) : (answers[0] as Answer);
     answer(response, message);
   });
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}/hook/T0KEN?key=s3cret`,
-    host: `127.0.0.1:${port}`,
+    url: `http://${host}/hook/T0KEN?key=s3cret`,
+    host,
     got,
     answers: (...next) => {
       answers = next;

@@ -1,7 +1,6 @@
 /** A receiver of traces (OTLP/HTTP with JSON), as a collector is. https://opentelemetry.io/docs/specs/otlp */
-import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { onTestFinished } from 'vitest';
+import type { IncomingHttpHeaders } from 'node:http';
+import { httpReceiver } from './httpReceiver.ts';
 
 type Value = { readonly stringValue?: string; readonly intValue?: number | string; readonly boolValue?: boolean };
 interface Pair {
@@ -56,23 +55,15 @@ export async function collector(): Promise<Collector> {
   const bodies: string[] = [];
   const headers: IncomingHttpHeaders[] = [];
   let statuses = [200];
-  const server = createServer(async (request, response) => {
-    let body = '';
-    for await (const chunk of request.setEncoding('utf8')) body += chunk;
+  const host = await httpReceiver(({ request, body, response }) => {
     const status = statuses.length > 1 ? (statuses.shift() as number) : (statuses[0] as number);
     bodies.push(body);
     headers.push(request.headers);
     if (status === 200) spans.push(...spansOf(JSON.parse(body) as Export));
     response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
   });
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}/v1/traces`,
+    url: `http://${host}/v1/traces`,
     spans,
     bodies,
     headers,
